@@ -1,0 +1,717 @@
+//! The event under construction: ECS fields straight into the output buffer.
+//!
+//! A field that comes later in the ECS table than the one before goes into the document at once, with the braces
+//! that lead from one object to the next. A field set out of order, or set again, waits in a side buffer, and the
+//! document is put in order when it ends. So authors may set fields as they find them, hot parsers set them in the
+//! table's order and pay for nothing, and both give the same bytes.
+
+use crate::ecs::{self, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
+use crate::json::{self, ObjectWriter};
+use crate::{Context, time};
+use std::borrow::Cow;
+use std::net::Ipv6Addr;
+
+/// A value that fits a field of type `T`.
+pub trait Value<T> {
+    /// Appends the value as JSON.
+    fn push_json(&self, out: &mut Vec<u8>);
+}
+
+impl<V: Value<T> + ?Sized, T> Value<T> for &V {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        (**self).push_json(out);
+    }
+}
+
+macro_rules! string_values {
+    ($($kind:ty),*) => { $(
+        impl Value<$kind> for str {
+            #[inline]
+            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
+        }
+        impl Value<$kind> for String {
+            #[inline]
+            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
+        }
+        impl Value<$kind> for Cow<'_, str> {
+            #[inline]
+            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
+        }
+    )* };
+}
+string_values!(Keyword, Text);
+
+/// An integer as a keyword, such as an event code.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal(pub i64);
+impl Value<Keyword> for Decimal {
+    fn push_json(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        json::push_integer(out, self.0);
+        out.push(b'"');
+    }
+}
+
+macro_rules! integer_values {
+    ($($kind:ty),*) => { $( impl Value<Long> for $kind {
+        #[inline]
+        fn push_json(&self, out: &mut Vec<u8>) { json::push_integer(out, *self); }
+    } )* };
+}
+integer_values!(u8, u16, u32, i32, i64, usize);
+
+impl Value<Boolean> for bool {
+    fn push_json(&self, out: &mut Vec<u8>) {
+        json::push(out, if *self { b"true" } else { b"false" });
+    }
+}
+
+impl Value<Float> for f64 {
+    fn push_json(&self, out: &mut Vec<u8>) {
+        // JSON has no infinities; a score out of range says nothing.
+        let text = if self.is_finite() { format!("{self}") } else { "null".to_owned() };
+        json::push(out, text.as_bytes());
+    }
+}
+
+/// Nanoseconds since 1970, for date fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instant(pub i64);
+impl Value<Date> for Instant {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        time::push_time(out, self.0);
+    }
+}
+
+impl Value<KeywordList> for [&str] {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        out.push(b'[');
+        for (index, value) in self.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            json::push_string(out, value);
+        }
+        out.push(b']');
+    }
+}
+impl<const N: usize> Value<KeywordList> for [&str; N] {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        Value::<KeywordList>::push_json(self.as_slice(), out);
+    }
+}
+
+/// `event.kind`, as ECS allows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "ECS defines the values")]
+pub enum Kind {
+    Alert,
+    Event,
+    Metric,
+    State,
+    Signal,
+    PipelineError,
+}
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Alert => "alert",
+            Kind::Event => "event",
+            Kind::Metric => "metric",
+            Kind::State => "state",
+            Kind::Signal => "signal",
+            Kind::PipelineError => "pipeline_error",
+        }
+    }
+}
+
+macro_rules! allowed_values {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "ECS defines the values")]
+        pub enum $name { $($variant),* }
+        impl $name {
+            /// The value as ECS spells it.
+            pub const fn name(self) -> &'static str { match self { $( $name::$variant => $text ),* } }
+        }
+    };
+}
+allowed_values! {
+    /// `event.category`, as ECS allows it.
+    Category {
+        Api = "api", Authentication = "authentication", Configuration = "configuration", Database = "database", Driver = "driver",
+        Email = "email", File = "file", Host = "host", Iam = "iam", IntrusionDetection = "intrusion_detection", Library = "library",
+        Malware = "malware", Network = "network", Package = "package", Process = "process", Registry = "registry", Session = "session",
+        Threat = "threat", Vulnerability = "vulnerability", Web = "web",
+    }
+}
+allowed_values! {
+    /// `event.type`, as ECS allows it.
+    Type {
+        Access = "access", Admin = "admin", Allowed = "allowed", Change = "change", Connection = "connection", Creation = "creation",
+        Deletion = "deletion", Denied = "denied", Device = "device", End = "end", Error = "error", Group = "group", Indicator = "indicator",
+        Info = "info", Installation = "installation", Protocol = "protocol", Start = "start", User = "user",
+    }
+}
+allowed_values! {
+    /// `event.outcome`, as ECS allows it.
+    EventOutcome { Success = "success", Failure = "failure", Unknown = "unknown" }
+}
+impl Value<Keyword> for EventOutcome {
+    fn push_json(&self, out: &mut Vec<u8>) {
+        json::push_string(out, self.name());
+    }
+}
+
+/// The four fields that say who an endpoint is.
+#[derive(Debug, Clone, Copy)]
+pub struct Endpoint {
+    address: Field<Keyword>,
+    ip: Field<Ip>,
+    port: Field<Long>,
+    domain: Field<Keyword>,
+}
+/// `source.*`
+pub const SOURCE: Endpoint =
+    Endpoint { address: ecs::SOURCE_ADDRESS, ip: ecs::SOURCE_IP, port: ecs::SOURCE_PORT, domain: ecs::SOURCE_DOMAIN };
+/// `destination.*`
+pub const DESTINATION: Endpoint = Endpoint {
+    address: ecs::DESTINATION_ADDRESS,
+    ip: ecs::DESTINATION_IP,
+    port: ecs::DESTINATION_PORT,
+    domain: ecs::DESTINATION_DOMAIN,
+};
+/// `client.*`
+pub const CLIENT: Endpoint =
+    Endpoint { address: ecs::CLIENT_ADDRESS, ip: ecs::CLIENT_IP, port: ecs::CLIENT_PORT, domain: ecs::CLIENT_DOMAIN };
+/// `server.*`
+pub const SERVER: Endpoint =
+    Endpoint { address: ecs::SERVER_ADDRESS, ip: ecs::SERVER_IP, port: ecs::SERVER_PORT, domain: ecs::SERVER_DOMAIN };
+
+/// Whether a text is an IP address, and which version. No zone index, no brackets, no port.
+#[inline]
+pub fn ip_version(text: &str) -> Option<u8> {
+    if is_ipv4(text.as_bytes()) {
+        Some(4)
+    } else if text.len() <= 45 && memchr::memchr(b':', text.as_bytes()).is_some() && text.parse::<Ipv6Addr>().is_ok() {
+        Some(6)
+    } else {
+        None
+    }
+}
+
+/// Dotted decimal, four octets, no leading zeros (as RFC 6943, section 3.1.1 calls strict).
+#[inline]
+fn is_ipv4(text: &[u8]) -> bool {
+    if text.len() < 7 || text.len() > 15 {
+        return false;
+    }
+    let (mut dots, mut value, mut digits) = (0_u8, 0_u16, 0_u8);
+    for &byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit < 10 {
+            if digits > 0 && value == 0 {
+                return false;
+            }
+            value = value * 10 + u16::from(digit);
+            digits += 1;
+            if value > 255 || digits > 3 {
+                return false;
+            }
+        } else if byte == b'.' && digits > 0 && dots < 3 {
+            dots += 1;
+            (value, digits) = (0, 0);
+        } else {
+            return false;
+        }
+    }
+    dots == 3 && digits > 0
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    field: u16,
+    late: bool,
+    start: u32,
+    end: u32,
+}
+
+/// A set of strings in the order in which they came, as they stand in JSON, for `related.*`.
+#[derive(Debug, Default)]
+struct Related {
+    /// `"a","b"`
+    text: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Related {
+    fn add(&mut self, value: &str) {
+        if value.is_empty() || value == "-" {
+            return;
+        }
+        let start = self.text.len() + usize::from(!self.ends.is_empty());
+        if !self.ends.is_empty() {
+            self.text.push(b',');
+        }
+        json::push_string(&mut self.text, value);
+        let mut from = 0;
+        for &end in &self.ends {
+            if self.text.get(from..end as usize) == self.text.get(start..) {
+                self.text.truncate(start - 1);
+                return;
+            }
+            from = end as usize + 1;
+        }
+        self.ends.push(self.text.len() as u32);
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+}
+
+/// One event, written field by field.
+///
+/// Setting a field again replaces its value. Absent values are best left unset: ECS has no empty strings.
+#[derive(Debug)]
+pub struct Event<'a> {
+    context: &'a Context<'a>,
+    /// Every document of the batch so far, and the one being written.
+    out: Vec<u8>,
+    start: usize,
+    /// The ECS object that is open at the end of `out`.
+    object: u16,
+    /// One past the last field written directly.
+    next: u16,
+    spans: Vec<Span>,
+    late: Vec<u8>,
+    any_late: bool,
+    vendor: Vec<u8>,
+    vendor_path: &'static str,
+    prefix: Vec<u8>,
+    prefix_next: u16,
+    prefix_object: u16,
+    prefix_spans: usize,
+    timestamp: Option<i64>,
+    ips: Related,
+    users: Related,
+    hosts: Related,
+    hashes: Related,
+    tags: Related,
+    has_account: bool,
+    has_region: bool,
+    pub(crate) finished: Vec<(u32, i64)>,
+}
+
+impl<'a> Event<'a> {
+    pub(crate) fn new(context: &'a Context<'a>, module: &str, dataset: &str, vendor_path: &'static str, capacity: usize) -> Self {
+        let mut event = Event {
+            context,
+            out: Vec::with_capacity(capacity),
+            start: 0,
+            object: 0,
+            next: 0,
+            spans: Vec::with_capacity(64),
+            late: Vec::new(),
+            any_late: false,
+            vendor: Vec::with_capacity(1024),
+            vendor_path,
+            prefix: Vec::new(),
+            prefix_next: 0,
+            prefix_object: 0,
+            prefix_spans: 0,
+            timestamp: None,
+            ips: Related::default(),
+            users: Related::default(),
+            hosts: Related::default(),
+            hashes: Related::default(),
+            tags: Related::default(),
+            has_account: false,
+            has_region: false,
+            finished: Vec::new(),
+        };
+        // What every document of the batch begins with is written once and copied.
+        event.out.push(b'{');
+        event.set(ecs::ECS_VERSION, ecs::VERSION);
+        event.set(ecs::EVENT_MODULE, module);
+        event.set(ecs::EVENT_DATASET, dataset);
+        event.prefix = std::mem::take(&mut event.out);
+        event.out = Vec::with_capacity(capacity);
+        event.prefix_next = event.next;
+        event.prefix_object = event.object;
+        event.prefix_spans = event.spans.len();
+        event
+    }
+
+    /// Begins a document; what the last one left unfinished is forgotten.
+    pub(crate) fn begin(&mut self) {
+        self.start = self.out.len();
+        self.out.extend_from_slice(&self.prefix);
+        self.object = self.prefix_object;
+        self.next = self.prefix_next;
+        self.spans.truncate(self.prefix_spans);
+        self.late.clear();
+        self.any_late = false;
+        self.vendor.clear();
+        self.timestamp = None;
+        self.ips.clear();
+        self.users.clear();
+        self.hosts.clear();
+        self.hashes.clear();
+        self.tags.clear();
+        self.has_account = false;
+        self.has_region = false;
+    }
+
+    /// Where the finished documents end; see [`Event::roll_back`].
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.start, self.finished.len())
+    }
+
+    /// Drops every document finished since `mark`, and the one being written.
+    pub(crate) fn roll_back(&mut self, mark: (usize, usize)) {
+        self.out.truncate(mark.0);
+        self.finished.truncate(mark.1);
+    }
+
+    /// Drops the document being written and keeps those that [`Event::emit`] ended.
+    pub(crate) fn drop_unfinished(&mut self) {
+        self.out.truncate(self.start);
+    }
+
+    pub(crate) fn into_documents(self) -> Vec<u8> {
+        self.out
+    }
+
+    /// What the batch says: origin, reference time, zone, header.
+    pub fn context(&self) -> &'a Context<'a> {
+        self.context
+    }
+
+    /// Sets a field.
+    #[inline]
+    pub fn set<T>(&mut self, field: Field<T>, value: impl Value<T>) {
+        let (late, start) = self.open(field.index);
+        if late {
+            value.push_json(&mut self.late);
+        } else {
+            value.push_json(&mut self.out);
+        }
+        self.close(field.index, late, start);
+    }
+
+    /// Sets a field if there is a value, and it is neither empty nor the `-` that stands for none in most formats.
+    #[inline]
+    pub fn set_some<T>(&mut self, field: Field<T>, value: Option<&str>)
+    where
+        str: Value<T>,
+    {
+        if let Some(value) = value
+            && !value.is_empty()
+            && value != "-"
+        {
+            self.set(field, value);
+        }
+    }
+
+    /// Sets a numeric field from decimal text as it stands; says whether it was a number.
+    #[inline]
+    pub fn set_integer(&mut self, field: Field<Long>, digits: &str) -> bool {
+        let valid = json::is_integer(digits.as_bytes());
+        if valid {
+            let (late, start) = self.open(field.index);
+            json::push(if late { &mut self.late } else { &mut self.out }, digits.as_bytes());
+            self.close(field.index, late, start);
+        }
+        valid
+    }
+
+    /// Sets an address field if the text is an IP address, and notes it in `related.ip`; says whether it was one.
+    #[inline]
+    pub fn set_ip(&mut self, field: Field<Ip>, text: &str) -> bool {
+        let valid = ip_version(text).is_some();
+        if valid {
+            self.set_ip_unchecked(field, text);
+        }
+        valid
+    }
+
+    #[inline]
+    fn set_ip_unchecked(&mut self, field: Field<Ip>, text: &str) {
+        let (late, start) = self.open(field.index);
+        json::push_string(if late { &mut self.late } else { &mut self.out }, text);
+        self.close(field.index, late, start);
+        self.ips.add(text);
+    }
+
+    /// Sets `address`, and `ip` or else `domain`, of an endpoint, and the related fields. Nothing for `-` or nothing.
+    #[inline]
+    pub fn set_endpoint(&mut self, endpoint: Endpoint, address: &str, port: Option<&str>) {
+        if !address.is_empty() && address != "-" {
+            self.set(endpoint.address, address);
+            let is_ip = ip_version(address).is_some();
+            if is_ip {
+                self.set_ip_unchecked(endpoint.ip, address);
+            }
+            if let Some(port) = port {
+                self.set_integer(endpoint.port, port);
+            }
+            if !is_ip {
+                self.set(endpoint.domain, address);
+                self.hosts.add(address);
+            }
+        } else if let Some(port) = port {
+            self.set_integer(endpoint.port, port);
+        }
+    }
+
+    /// Sets `event.kind`, `event.category` and `event.type`.
+    #[inline]
+    pub fn categorize(&mut self, kind: Kind, categories: &[Category], types: &[Type]) {
+        self.set(ecs::EVENT_KIND, kind.name());
+        self.list(ecs::EVENT_CATEGORY, categories.iter().map(|category| category.name()));
+        self.list(ecs::EVENT_TYPE, types.iter().map(|kind| kind.name()));
+    }
+
+    fn list<'s>(&mut self, field: Field<KeywordList>, values: impl Iterator<Item = &'s str>) {
+        let (late, start) = self.open(field.index);
+        let out = if late { &mut self.late } else { &mut self.out };
+        out.push(b'[');
+        for (index, value) in values.enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            json::push_string(out, value);
+        }
+        out.push(b']');
+        self.close(field.index, late, start);
+    }
+
+    /// Sets `@timestamp`, in nanoseconds since 1970. An event without one carries the reference time and the tag
+    /// `reference-time`.
+    #[inline]
+    pub fn timestamp(&mut self, nanoseconds: i64) {
+        self.timestamp = Some(nanoseconds);
+        self.set(ecs::TIMESTAMP, Instant(nanoseconds));
+    }
+
+    /// Sets `cloud.account.id` and `cloud.region` from the record; where it has none, the origin's are taken.
+    #[inline]
+    pub fn cloud(&mut self, account: Option<&str>, region: Option<&str>) {
+        let given = |value: Option<&str>| value.is_some_and(|text| !text.is_empty() && text != "-");
+        let origin = &self.context.origin;
+        let account = if given(account) { account } else { origin.account.as_deref() };
+        let region = if given(region) { region } else { origin.region.as_deref() };
+        if let Some(region) = region {
+            self.has_region = true;
+            self.set(ecs::CLOUD_REGION, region);
+        }
+        if let Some(account) = account {
+            self.has_account = true;
+            self.set(ecs::CLOUD_ACCOUNT_ID, account);
+        }
+    }
+
+    /// Notes an address in `related.ip`, if it is one.
+    pub fn related_ip(&mut self, text: &str) {
+        if ip_version(text).is_some() {
+            self.ips.add(text);
+        }
+    }
+
+    /// Notes a user in `related.user`.
+    pub fn related_user(&mut self, name: &str) {
+        self.users.add(name);
+    }
+
+    /// Notes a host in `related.hosts`.
+    pub fn related_host(&mut self, name: &str) {
+        self.hosts.add(name);
+    }
+
+    /// Notes a hash in `related.hash`.
+    pub fn related_hash(&mut self, hash: &str) {
+        self.hashes.add(hash);
+    }
+
+    /// Adds to `tags`.
+    pub fn tag(&mut self, tag: &str) {
+        self.tags.add(tag);
+    }
+
+    /// The vendor's own tree, at the parser's vendor path. Members keep the order of the calls.
+    #[inline]
+    pub fn vendor(&mut self) -> ObjectWriter<'_> {
+        if self.vendor.is_empty() {
+            self.vendor.push(b'{');
+        }
+        ObjectWriter::new(&mut self.vendor)
+    }
+
+    /// Ends this document and begins another, for a frame that gives several events.
+    pub fn emit(&mut self) {
+        self.finish();
+        self.begin();
+    }
+
+    #[inline]
+    fn open(&mut self, field: u16) -> (bool, usize) {
+        if field < self.next {
+            self.any_late = true;
+            return (true, self.late.len());
+        }
+        self.next = field + 1;
+        if let Some(entry) = ecs::FIELDS.get(usize::from(field)) {
+            if entry.object != self.object {
+                move_to(&mut self.out, self.object, entry.object);
+                self.object = entry.object;
+            }
+            push_key(&mut self.out, entry.key);
+        }
+        (false, self.out.len())
+    }
+
+    #[inline]
+    fn close(&mut self, field: u16, late: bool, start: usize) {
+        let (base, end) = if late { (0, self.late.len()) } else { (self.start, self.out.len()) };
+        self.spans.push(Span { field, late, start: (start - base) as u32, end: (end - base) as u32 });
+    }
+
+    /// Ends the document: fills in what every event has, orders what came out of order, adds the vendor's tree.
+    pub(crate) fn finish(&mut self) {
+        if self.timestamp.is_none() {
+            self.timestamp(self.context.reference_time);
+            self.tag("reference-time");
+        }
+        if !(self.has_account && self.has_region) {
+            self.fill_cloud();
+        }
+        self.write_related();
+        if self.any_late {
+            self.reorder();
+        }
+        move_to_root(&mut self.out, self.object);
+        if !self.vendor.is_empty() {
+            self.out.push(b',');
+            let mut depth = 1;
+            for part in self.vendor_path.split('.') {
+                if depth > 1 {
+                    self.out.push(b'{');
+                }
+                json::push_string(&mut self.out, part);
+                self.out.push(b':');
+                depth += 1;
+            }
+            self.out.extend_from_slice(&self.vendor);
+            self.out.resize(self.out.len() + depth - 1, b'}');
+        }
+        self.out.push(b'}');
+        self.finished.push((self.out.len() as u32, self.timestamp.unwrap_or(self.context.reference_time)));
+        self.start = self.out.len();
+    }
+
+    fn fill_cloud(&mut self) {
+        let context = self.context;
+        if !self.has_region
+            && let Some(region) = context.origin.region.as_deref()
+        {
+            self.set(ecs::CLOUD_REGION, region);
+        }
+        if !self.has_account
+            && let Some(account) = context.origin.account.as_deref()
+        {
+            self.set(ecs::CLOUD_ACCOUNT_ID, account);
+        }
+    }
+
+    fn write_related(&mut self) {
+        let lists = [
+            (ecs::RELATED_IP, std::mem::take(&mut self.ips)),
+            (ecs::RELATED_USER, std::mem::take(&mut self.users)),
+            (ecs::RELATED_HOSTS, std::mem::take(&mut self.hosts)),
+            (ecs::RELATED_HASH, std::mem::take(&mut self.hashes)),
+            (ecs::TAGS, std::mem::take(&mut self.tags)),
+        ];
+        for (field, list) in &lists {
+            if !list.ends.is_empty() {
+                let (late, start) = self.open(field.index);
+                let out = if late { &mut self.late } else { &mut self.out };
+                out.push(b'[');
+                json::push(out, &list.text);
+                out.push(b']');
+                self.close(field.index, late, start);
+            }
+        }
+        let [(_, ips), (_, users), (_, hosts), (_, hashes), (_, tags)] = lists;
+        (self.ips, self.users, self.hosts, self.hashes, self.tags) = (ips, users, hosts, hashes, tags);
+    }
+
+    /// Writes the document again with its fields in the table's order; of a field set twice the last value stays.
+    #[cold]
+    fn reorder(&mut self) {
+        let document = self.out.split_off(self.start);
+        self.spans.sort_by_key(|span| span.field);
+        self.out.push(b'{');
+        self.object = 0;
+        for (index, span) in self.spans.iter().enumerate() {
+            if self.spans.get(index + 1).is_some_and(|next| next.field == span.field) {
+                continue;
+            }
+            let Some(entry) = ecs::FIELDS.get(usize::from(span.field)) else { continue };
+            let from = if span.late { &self.late } else { &document };
+            let value = from.get(span.start as usize..span.end as usize).unwrap_or(b"null");
+            if entry.object != self.object {
+                move_to(&mut self.out, self.object, entry.object);
+                self.object = entry.object;
+            }
+            push_key(&mut self.out, entry.key);
+            self.out.extend_from_slice(value);
+        }
+        // Sorting mixed the spans that every document of the batch shares with this document's own.
+        self.spans.sort_by_key(|span| (span.late, span.start));
+    }
+}
+
+#[inline]
+fn push_key(out: &mut Vec<u8>, key: &str) {
+    if out.last().is_some_and(|last| *last != b'{') {
+        out.push(b',');
+    }
+    json::push(out, key.as_bytes());
+}
+
+/// Closes and opens objects from one to another.
+fn move_to(out: &mut Vec<u8>, from: u16, to: u16) {
+    let (mut left, mut entered) = (from, to);
+    let mut opens: [u16; 8] = [0; 8];
+    let mut count = 0;
+    let info = |index: u16| ecs::OBJECTS.get(usize::from(index));
+    while left != entered {
+        let (Some(from_info), Some(to_info)) = (info(left), info(entered)) else { return };
+        if from_info.depth >= to_info.depth {
+            out.push(b'}');
+            left = from_info.parent;
+        } else {
+            if let Some(slot) = opens.get_mut(count) {
+                *slot = entered;
+            }
+            count += 1;
+            entered = to_info.parent;
+        }
+    }
+    for &object in opens.iter().take(count).rev() {
+        if let Some(info) = info(object) {
+            push_key(out, info.open);
+        }
+    }
+}
+
+fn move_to_root(out: &mut Vec<u8>, from: u16) {
+    move_to(out, from, 0);
+}
