@@ -30,6 +30,7 @@
 //! ```
 
 mod bindings;
+pub mod columns;
 pub mod ecs;
 mod event;
 mod frame;
@@ -173,7 +174,7 @@ impl From<ParseError> for MalformedReason {
 /// Exports a [`Parser`] as the component's `parse`.
 #[macro_export]
 macro_rules! export_parser {
-    ($parser:ty) => {
+    ($parser:ident) => {
         #[doc(hidden)]
         #[allow(unsafe_code, reason = "the component's export, written by wit-bindgen")]
         mod weir_component {
