@@ -38,7 +38,7 @@ pub mod json;
 mod run;
 pub mod time;
 
-pub use bindings::weir::parser::types::{
+pub use bindings::exports::weir::parser::parsing::{
     Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone, Wrapped,
     ZoneTransition,
 };
@@ -51,7 +51,7 @@ pub use json::ObjectWriter;
 pub use run::parse_batch;
 
 #[doc(hidden)]
-pub use bindings::{Guest, export_component};
+pub use bindings::export_component;
 #[doc(hidden)]
 pub mod glue {
     //! What [`export_parser!`](crate::export_parser) expands to.
@@ -176,10 +176,12 @@ impl From<ParseError> for MalformedReason {
 macro_rules! export_parser {
     ($parser:ident) => {
         #[doc(hidden)]
+        // Natively the names of the exports are no symbols that a linker takes.
+        #[cfg(target_arch = "wasm32")]
         #[allow(unsafe_code, reason = "the component's export, written by wit-bindgen")]
         mod weir_component {
             struct Component;
-            impl $crate::glue::Guest for Component {
+            impl $crate::glue::exports::weir::parser::parsing::Guest for Component {
                 fn parse(batch: $crate::Batch) -> $crate::Parsed {
                     $crate::parse_batch::<super::$parser>(&batch)
                 }
