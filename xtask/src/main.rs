@@ -1,1 +1,84 @@
-fn main() {}
+//! What developers of Weir run: `cargo xtask demo | test | build-parsers | bench | fuzz | check`.
+//!
+//! Contract: every command starts from a fresh clone, gets what it needs by itself, says in one line what it took, and
+//! does nothing the second time. One profile (`release`) and one target folder serve them all, so that what one command
+//! built the others reuse. Nothing outside the target folder is written, but by `rustup target add` and by an explicit
+//! `--install`.
+
+mod bench;
+mod component;
+mod debian;
+mod demo;
+mod guests;
+mod parsers;
+mod process;
+mod project;
+mod standard_library;
+mod target;
+mod test;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+/// What developers of Weir run.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+#[command(after_help = "Examples:
+  cargo xtask demo                      build everything and walk through a day of logs
+  cargo xtask test                      all tests, as continuous integration runs them
+  cargo xtask test -p weir ledger       some of them: what follows goes to cargo test
+  cargo xtask build-parsers             compile the parsers to target/parsers/NAME.wasm
+  cargo xtask bench --json bench.json   measure, and keep the rows
+  cargo xtask fuzz framing --seconds 60 look for crashes in one target
+  cargo xtask check                     format, lints, documents, licences, spelling")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build everything, ingest the demo's logs and show what to do with them.
+    Demo,
+    /// Compile every parser to a component in target/parsers.
+    #[command(after_help = "Examples:
+  cargo xtask build-parsers             every folder of parsers-wasm that has a parser.toml
+  target/release/weir parser list       what the host makes of them")]
+    BuildParsers,
+    /// Run all tests: unit, golden, end to end with hostile guests, documentation.
+    #[command(after_help = "Examples:
+  cargo xtask test                      everything
+  cargo xtask test -p weir-parser-alb   one package
+  cargo xtask test -- --nocapture       with what the tests print
+
+Tests find the components through WEIR_PARSERS_DIR and WEIR_GUESTS_DIR, and the program through WEIR_BIN.")]
+    Test {
+        /// Passed on to cargo test; without any, the whole workspace is tested.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CARGO TEST ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+    /// Measure the parsers, through the sandbox and native, and the whole path.
+    #[command(after_help = "Examples:
+  cargo xtask bench                     print the table
+  cargo xtask bench --json bench.json   and write its rows as a JSON array")]
+    Bench {
+        /// Write the rows to this file as a JSON array of objects.
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
+        /// Passed on to the bench.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let project = project::Project::find()?;
+    match arguments.command {
+        Command::Demo => demo::run(&project),
+        Command::BuildParsers => parsers::build(&project, &target::WasmTarget::get(&project)?),
+        Command::Test { arguments } => test::run(&project, &arguments),
+        Command::Bench { json, arguments } => bench::run(&project, json.as_deref(), &arguments),
+    }
+}
