@@ -35,8 +35,10 @@ pub mod ecs;
 mod event;
 mod frame;
 pub mod json;
+pub mod quoted;
 mod run;
 pub mod time;
+pub mod url;
 
 pub use bindings::exports::weir::parser::parsing::{
     Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone, Wrapped,
