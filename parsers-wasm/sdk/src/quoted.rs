@@ -134,13 +134,12 @@ impl<'a> Splitter<'a> {
             }
             first = first.or(Some(at));
         }
-        Some(match first {
-            Some(at) => self.close(inside, at),
-            None => {
-                self.rest = "";
-                let escaped = self.escapes && has_backslash(inside);
-                Token { text: inside, quoted: true, closed: false, escaped }
-            }
+        Some(if let Some(at) = first {
+            self.close(inside, at)
+        } else {
+            self.rest = "";
+            let escaped = self.escapes && has_backslash(inside);
+            Token { text: inside, quoted: true, closed: false, escaped }
         })
     }
 
