@@ -162,6 +162,7 @@ ecs_table! {
     SOURCE_GEO in SOURCE at 2 opens "geo" {
         SOURCE_GEO_COUNTRY_ISO_CODE: Keyword = "country_iso_code",
     }
+    SOURCE_AS in SOURCE at 2 opens "as" { SOURCE_AS_NUMBER: Long = "number", }
     SOURCE_NAT in SOURCE at 2 opens "nat" { SOURCE_NAT_IP: Ip = "ip", SOURCE_NAT_PORT: Long = "port", }
     SOURCE_USER in SOURCE at 2 opens "user" { SOURCE_USER_NAME: Keyword = "name", }
     DESTINATION in ROOT at 1 opens "destination" {

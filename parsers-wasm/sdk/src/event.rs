@@ -7,6 +7,7 @@
 
 use crate::ecs::{self, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
 use crate::json::{self, ObjectWriter};
+use crate::reader::JsonText;
 use crate::{Context, time};
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -415,6 +416,19 @@ impl<'a> Event<'a> {
         if let Some(value) = value
             && !value.is_empty()
             && value != "-"
+        {
+            self.set(field, value);
+        }
+    }
+
+    /// Sets a field from a string of a JSON record, if there is one that says something. See [`Event::set_some`].
+    #[inline]
+    pub fn set_text<'t, T>(&mut self, field: Field<T>, value: Option<JsonText<'t>>)
+    where
+        JsonText<'t>: Value<T>,
+    {
+        if let Some(value) = value
+            && !value.is_absent()
         {
             self.set(field, value);
         }

@@ -93,6 +93,23 @@ fn push_escape(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// How many bytes `text` begins with that may stand in a JSON string as they are: up to the first quote, backslash or
+/// control character.
+#[inline]
+pub(crate) fn plain_length(text: &[u8]) -> usize {
+    let mut rest = text;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        // Exact up to and including the first byte found.
+        let found = needs_escape(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            return text.len() - rest.len() + (found.trailing_zeros() / 8) as usize;
+        }
+        rest = tail;
+    }
+    let tail = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+    text.len() - rest.len() + tail
+}
+
 /// Appends an integer.
 #[inline]
 pub fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
@@ -216,6 +233,18 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// Members that are JSON text already, keys and all: `"a":1,"b":[2]`. Nothing for an empty text.
+    #[inline]
+    pub fn members(&mut self, json: &str) -> &mut Self {
+        if !json.is_empty() {
+            if self.out.last().is_some_and(|last| *last != b'{') {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(json.as_bytes());
+        }
+        self
+    }
+
     /// An array of strings.
     pub fn strings<'s>(&mut self, key: &str, values: impl IntoIterator<Item = &'s str>) -> &mut Self {
         self.key(key);
@@ -274,9 +303,14 @@ mod tests {
             .object("d", |d| {
                 d.boolean("e", true).strings("f", ["g", "h"]);
             })
-            .raw("i", "[1, 2]");
+            .raw("i", "[1, 2]")
+            .members("")
+            .members("\"j\":1,\"k\":{}")
+            .object("l", |l| {
+                l.members("\"m\":1").boolean("n", false);
+            });
         out.push(b'}');
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, r#"{"a":"x\"y","b":12,"c":"1-2","d":{"e":true,"f":["g","h"]},"i":[1, 2]}"#);
+        assert_eq!(text, r#"{"a":"x\"y","b":12,"c":"1-2","d":{"e":true,"f":["g","h"]},"i":[1, 2],"j":1,"k":{},"l":{"m":1,"n":false}}"#);
     }
 }

@@ -36,6 +36,7 @@ mod event;
 mod frame;
 pub mod json;
 pub mod quoted;
+pub mod reader;
 mod run;
 pub mod time;
 pub mod url;

@@ -1,0 +1,704 @@
+//! Reading JSON in one pass, without building anything.
+//!
+//! A JSON record mostly goes into the document as it stands, and only a few of its members become ECS fields. So the
+//! reader walks the text once, checks that it is JSON, and hands out slices: keys, strings without their quotes, whole
+//! values. What it accepts is what RFC 8259 calls JSON text, the same as `serde_json` but for lone surrogates (which
+//! the host repairs) and numbers that overflow (see [`Reader::has_large_numbers`]). Nesting costs a bit per level,
+//! never recursion.
+//!
+//! ```
+//! use weir_parser_sdk::reader::Reader;
+//!
+//! let mut reader = Reader::new(r#"{"name": "a\u0062c", "tree": {"x": [1, 2]}}"#);
+//! reader.object()?;
+//! while let Some(key) = reader.key()? {
+//!     match key.raw() {
+//!         "name" => assert_eq!(reader.value()?.string().unwrap().unescape(), "abc"),
+//!         _ => assert_eq!(reader.value()?.text, r#"{"x": [1, 2]}"#),
+//!     }
+//! }
+//! reader.end()?;
+//! # Ok::<(), weir_parser_sdk::ParseError>(())
+//! ```
+
+use crate::ecs::{Keyword, Text};
+use crate::{ParseError, Value, json};
+use std::borrow::Cow;
+
+/// What one bit per level can follow. Documents may have 20 levels.
+const DEEPEST: u32 = 128;
+
+/// The inside of a JSON string as it stands, escapes and all. As the value of a field it is copied, not escaped again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JsonText<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+impl<'a> JsonText<'a> {
+    /// The text between the quotes.
+    #[inline]
+    pub fn raw(self) -> &'a str {
+        self.raw
+    }
+
+    /// Whether there is nothing between the quotes, or only the `-` that stands for nothing in most formats.
+    #[inline]
+    pub fn is_absent(self) -> bool {
+        self.raw.is_empty() || self.raw == "-"
+    }
+
+    /// The text that the string means. An escaped surrogate without its partner reads as U+FFFD.
+    #[inline]
+    pub fn unescape(self) -> Cow<'a, str> {
+        if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
+    }
+
+    /// A part of the text, for example behind a prefix. `part` must not begin or end within an escape sequence.
+    #[inline]
+    pub fn part(self, part: &'a str) -> Self {
+        JsonText { raw: part, escaped: self.escaped }
+    }
+}
+
+impl Value<Keyword> for JsonText<'_> {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        json::push(out, self.raw.as_bytes());
+        out.push(b'"');
+    }
+}
+
+impl Value<Text> for JsonText<'_> {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        Value::<Keyword>::push_json(self, out);
+    }
+}
+
+/// What kind of value a JSON text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `{…}`
+    Object,
+    /// `[…]`
+    Array,
+    /// `"…"`
+    String,
+    /// A number.
+    Number,
+    /// `true` or `false`
+    Boolean,
+    /// `null`
+    Null,
+}
+
+/// One JSON value as it stands.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    /// The value's text, without white space around it.
+    pub text: &'a str,
+    /// What it is.
+    pub shape: Shape,
+    /// Members and elements inside it, at all levels, as the host counts an event's fields.
+    pub fields: u32,
+    /// Levels of objects and arrays: 0 for a scalar, 1 for an object of scalars.
+    pub depth: u32,
+    escaped: bool,
+}
+
+impl<'a> Raw<'a> {
+    /// The string, if it is one.
+    #[inline]
+    pub fn string(self) -> Option<JsonText<'a>> {
+        if self.shape != Shape::String {
+            return None;
+        }
+        let inside = self.text.get(1..self.text.len() - 1)?;
+        Some(JsonText { raw: inside, escaped: self.escaped })
+    }
+
+    /// The integer, if it is one of 64 bits.
+    #[inline]
+    pub fn integer(self) -> Option<i64> {
+        if self.shape == Shape::Number { self.text.parse().ok() } else { None }
+    }
+
+    /// Whether it is `null`.
+    #[inline]
+    pub fn is_null(self) -> bool {
+        self.shape == Shape::Null
+    }
+}
+
+/// A cursor over one JSON text.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    /// Where the key of the member that is being read begins, with its quote.
+    member: usize,
+    /// Directly behind an opening brace or bracket.
+    fresh: bool,
+    large: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the beginning of `text`.
+    #[inline]
+    pub fn new(text: &'a str) -> Self {
+        Reader { text, at: 0, member: 0, fresh: false, large: false }
+    }
+
+    /// Whether a number was passed that 64 bits or a double cannot hold; [`quote_large_numbers`] makes strings of
+    /// such numbers.
+    pub fn has_large_numbers(&self) -> bool {
+        self.large
+    }
+
+    /// The offset of the next byte to be read.
+    #[inline]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The offset at which the current member begins: its key's opening quote.
+    #[inline]
+    pub fn member_start(&self) -> usize {
+        self.member
+    }
+
+    /// The next byte that is not white space; 0 at the end.
+    #[inline]
+    pub fn peek(&mut self) -> u8 {
+        loop {
+            let byte = self.byte();
+            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return byte;
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Enters an object.
+    #[inline]
+    pub fn object(&mut self) -> Result<(), ParseError> {
+        self.expect(b'{', "{")?;
+        self.fresh = true;
+        Ok(())
+    }
+
+    /// Enters an array.
+    #[inline]
+    pub fn array(&mut self) -> Result<(), ParseError> {
+        self.expect(b'[', "[")?;
+        self.fresh = true;
+        Ok(())
+    }
+
+    /// The key of the object's next member, whose value must be read next; `None` at the object's end.
+    #[inline]
+    pub fn key(&mut self) -> Result<Option<JsonText<'a>>, ParseError> {
+        let mut next = self.peek();
+        if next == b'}' {
+            self.at += 1;
+            self.fresh = false;
+            return Ok(None);
+        }
+        if !self.fresh {
+            if next != b',' {
+                return Err(self.flaw("a comma or the end of the object"));
+            }
+            self.at += 1;
+            next = self.peek();
+        }
+        if next != b'"' {
+            return Err(self.flaw("a member's name"));
+        }
+        self.fresh = false;
+        self.member = self.at;
+        let key = self.quoted()?;
+        self.expect(b':', ":")?;
+        Ok(Some(key))
+    }
+
+    /// Whether the array has another element, which must be read next.
+    #[inline]
+    pub fn element(&mut self) -> Result<bool, ParseError> {
+        let next = self.peek();
+        let fresh = std::mem::replace(&mut self.fresh, false);
+        if next == b']' {
+            self.at += 1;
+            return Ok(false);
+        }
+        if !fresh {
+            if next != b',' {
+                return Err(self.flaw("a comma or the end of the array"));
+            }
+            self.at += 1;
+        }
+        Ok(true)
+    }
+
+    /// Reads one value of any kind, to its end.
+    #[inline]
+    pub fn value(&mut self) -> Result<Raw<'a>, ParseError> {
+        let first = self.peek();
+        let start = self.at;
+        self.fresh = false;
+        let (mut fields, mut depth, mut escaped) = (0, 0, false);
+        let shape = match first {
+            b'"' => {
+                escaped = self.quoted()?.escaped;
+                Shape::String
+            }
+            b'{' | b'[' => {
+                (fields, depth) = self.container()?;
+                if first == b'{' { Shape::Object } else { Shape::Array }
+            }
+            _ => self.scalar(first)?,
+        };
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        Ok(Raw { text, shape, fields, depth, escaped })
+    }
+
+    /// Checks that nothing but white space follows.
+    #[inline]
+    pub fn end(&mut self) -> Result<(), ParseError> {
+        self.peek();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.flaw("the end of the text")) }
+    }
+
+    #[inline]
+    fn byte(&self) -> u8 {
+        self.text.as_bytes().get(self.at).copied().unwrap_or(0)
+    }
+
+    #[inline]
+    fn expect(&mut self, byte: u8, name: &str) -> Result<(), ParseError> {
+        if self.peek() == byte {
+            self.at += 1;
+            Ok(())
+        } else {
+            Err(self.flaw(name))
+        }
+    }
+
+    #[cold]
+    fn flaw(&self, expected: &str) -> ParseError {
+        ParseError::bad_json(format!("expected {expected} at byte {}", self.at))
+    }
+
+    /// Reads a string, the reader being at its opening quote.
+    #[inline]
+    fn quoted(&mut self) -> Result<JsonText<'a>, ParseError> {
+        self.at += 1;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += json::plain_length(rest);
+            match self.byte() {
+                b'"' => {
+                    let raw = self.text.get(start..self.at).unwrap_or_default();
+                    self.at += 1;
+                    return Ok(JsonText { raw, escaped });
+                }
+                b'\\' => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                _ if self.at >= self.text.len() => return Err(self.flaw("the end of a string")),
+                _ => return Err(self.flaw("an escaped control character")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), ParseError> {
+        match self.text.as_bytes().get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                let digits = self.text.as_bytes().get(self.at + 2..self.at + 6).unwrap_or_default();
+                if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(self.flaw("four hexadecimal digits"));
+                }
+                self.at += 6;
+            }
+            _ => return Err(self.flaw("an escape sequence")),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn scalar(&mut self, first: u8) -> Result<Shape, ParseError> {
+        match first {
+            b'-' | b'0'..=b'9' => {
+                let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+                let length = rest.iter().position(|byte| !is_number_byte(*byte)).unwrap_or(rest.len());
+                let number = rest.get(..length).unwrap_or_default();
+                if !json::is_integer(number) {
+                    if !json::is_number(number) {
+                        return Err(self.flaw("a number"));
+                    }
+                    self.large |= is_large(number);
+                }
+                self.at += length;
+                Ok(Shape::Number)
+            }
+            b't' => self.word("true", Shape::Boolean),
+            b'f' => self.word("false", Shape::Boolean),
+            b'n' => self.word("null", Shape::Null),
+            _ => Err(self.flaw("a JSON value")),
+        }
+    }
+
+    #[inline]
+    fn word(&mut self, word: &str, shape: Shape) -> Result<Shape, ParseError> {
+        if self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+            self.at += word.len();
+            Ok(shape)
+        } else {
+            Err(self.flaw("a JSON value"))
+        }
+    }
+
+    /// Passes an object or array, the reader being at its opening; the number of fields inside and its levels.
+    fn container(&mut self) -> Result<(u32, u32), ParseError> {
+        // Bit n: level n + 1 is an object.
+        let mut objects: u128 = 0;
+        let (mut depth, mut deepest, mut fields) = (0_u32, 0_u32, 0_u32);
+        loop {
+            // A value begins here.
+            let first = self.peek();
+            let mut opened = false;
+            match first {
+                b'"' => {
+                    self.quoted()?;
+                }
+                b'{' | b'[' => {
+                    if depth >= DEEPEST {
+                        return Err(ParseError::too_large(format!(
+                            "nested deeper than {DEEPEST} levels at byte {}",
+                            self.at
+                        )));
+                    }
+                    let bit = 1 << depth;
+                    objects = if first == b'{' { objects | bit } else { objects & !bit };
+                    depth += 1;
+                    deepest = deepest.max(depth);
+                    self.at += 1;
+                    opened = true;
+                }
+                _ => {
+                    self.scalar(first)?;
+                }
+            }
+            // Behind a value, or just inside a container.
+            loop {
+                let in_object = objects & (1 << (depth - 1)) != 0;
+                let mut next = self.peek();
+                if next == if in_object { b'}' } else { b']' } {
+                    self.at += 1;
+                    depth -= 1;
+                    if depth == 0 {
+                        return Ok((fields, deepest));
+                    }
+                    opened = false;
+                    continue;
+                }
+                if !opened {
+                    if next != b',' {
+                        return Err(self.flaw("a comma or the end of an object or array"));
+                    }
+                    self.at += 1;
+                    next = self.peek();
+                }
+                fields += 1;
+                if in_object {
+                    if next != b'"' {
+                        return Err(self.flaw("a member's name"));
+                    }
+                    self.quoted()?;
+                    self.expect(b':', ":")?;
+                }
+                break;
+            }
+        }
+    }
+}
+
+const fn is_number_byte(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+/// Whether a JSON number is an integer past 64 bits, or past what a double holds.
+fn is_large(number: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(number) else { return false };
+    if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
+        !text.parse::<f64>().is_ok_and(f64::is_finite)
+    } else {
+        text.parse::<i64>().is_err()
+    }
+}
+
+/// The text with every number that a 64-bit integer or a double cannot hold as a string of its digits: indices would
+/// round or refuse them. `text` must be JSON.
+#[cold]
+pub fn quote_large_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(first) = rest.bytes().next() {
+        let length = match first {
+            b'"' => string_length(rest),
+            b'-' | b'0'..=b'9' => rest.bytes().position(|byte| !is_number_byte(byte)).unwrap_or(rest.len()),
+            _ => {
+                rest.bytes().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')).unwrap_or(rest.len())
+            }
+        };
+        let Some((token, tail)) = rest.split_at_checked(length) else { break };
+        if matches!(first, b'-' | b'0'..=b'9') && is_large(token.as_bytes()) {
+            out.push('"');
+            out.push_str(token);
+            out.push('"');
+        } else {
+            out.push_str(token);
+        }
+        rest = tail;
+    }
+    out
+}
+
+/// The length of the string that `text` begins with, quotes included.
+fn string_length(text: &str) -> usize {
+    let mut escaped = true;
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' if !escaped => return index + 1,
+            b'\\' if !escaped => escaped = true,
+            _ => escaped = false,
+        }
+    }
+    text.len()
+}
+
+#[cold]
+fn unescape(raw: &str) -> String {
+    let unit = |text: &str| -> Option<u32> { u32::from_str_radix(text.get(..4)?, 16).ok() };
+    let mut out = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        out.push_str(plain);
+        let kind = escape.chars().next().unwrap_or('\\');
+        rest = escape.get(kind.len_utf8()..).unwrap_or_default();
+        out.push(match kind {
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let first = unit(rest).unwrap_or(0xfffd);
+                rest = rest.get(4..).unwrap_or_default();
+                let second = rest.strip_prefix("\\u").and_then(unit);
+                match (first, second) {
+                    (0xd800..=0xdbff, Some(low @ 0xdc00..=0xdfff)) => {
+                        rest = rest.get(6..).unwrap_or_default();
+                        char::from_u32(0x1_0000 + ((first - 0xd800) << 10) + (low - 0xdc00))
+                            .unwrap_or('\u{fffd}')
+                    }
+                    _ => char::from_u32(first).unwrap_or('\u{fffd}'),
+                }
+            }
+            other => other,
+        });
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(text: &str) -> Result<Raw<'_>, ParseError> {
+        let mut reader = Reader::new(text);
+        let value = reader.value()?;
+        reader.end()?;
+        Ok(value)
+    }
+
+    const SAMPLES: &[&str] = &[
+        "{}",
+        " [ ] ",
+        "{\"a\":1,\"b\":[true,false,null,-0.5e+3,{\"c\":\"d\\n\\u00e9\\\"\"}]}",
+        "\"\"",
+        "0",
+        "-1",
+        "1e5",
+        "null",
+        "{\"a\" : [1, {\"b\":2}] , \"c\":\"x\"}\n",
+        "[[[[1]]]]",
+        "\"\u{e9}\u{1F600} long enough for several words\"",
+        "",
+        "{",
+        "[",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "[1,]",
+        "[,1]",
+        "{\"a\":1 \"b\":2}",
+        "01",
+        "1.",
+        "tru",
+        "nul",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\n\"",
+        "\"abcdefghijkl\u{1}\"",
+        "{\"a\":[1}",
+        "{}{}",
+        "-",
+        "\"abc",
+        "{a:1}",
+        "+1",
+        "[}",
+        "\"\\",
+        "\"\\u12",
+        "]",
+        "1 2",
+        "--1",
+        "1-2",
+        "1e",
+        "[1 2]",
+        "{\"a\":1]",
+        "\u{a0}1",
+        "\u{c}1",
+    ];
+
+    #[test]
+    fn accepts_what_serde_json_accepts() {
+        for text in SAMPLES {
+            assert_eq!(
+                whole(text).is_ok(),
+                serde_json::from_str::<serde_json::Value>(text).is_ok(),
+                "{text}"
+            );
+        }
+    }
+
+    /// Every text made of a sample with one byte replaced, removed or doubled.
+    #[test]
+    fn accepts_what_serde_json_accepts_after_any_small_damage() {
+        let mut checked = 0;
+        for sample in SAMPLES {
+            for index in 0..sample.len() {
+                for byte in b"\"\\{}[],:0-.eEtn u\n\x01a" {
+                    for kind in 0..3 {
+                        let mut bytes = sample.as_bytes().to_vec();
+                        match kind {
+                            0 => bytes[index] = *byte,
+                            1 => bytes.insert(index, *byte),
+                            _ => drop(bytes.remove(index)),
+                        }
+                        let Ok(text) = String::from_utf8(bytes) else { continue };
+                        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+                        let lone = theirs.as_ref().is_err_and(|e| {
+                            e.to_string().contains("surrogate")
+                                || e.to_string().contains("hex escape")
+                                || e.to_string().contains("out of range")
+                        });
+                        if !lone {
+                            assert_eq!(whole(&text).is_ok(), theirs.is_ok(), "{text}");
+                            checked += 1;
+                        }
+                    }
+                }
+            }
+        }
+        assert!(checked > 10_000);
+    }
+
+    #[test]
+    fn walks_objects_and_arrays() {
+        let text = " {\"a\" : \"x\\ty\", \"b\":{\"c\":[1,[2,{}]]},\"d\":[] , \"e\":[\"f\",7]} ";
+        let mut reader = Reader::new(text);
+        reader.object().unwrap();
+        let mut seen = Vec::new();
+        while let Some(key) = reader.key().unwrap() {
+            let start = reader.member_start();
+            if key.raw() == "e" {
+                reader.array().unwrap();
+                while reader.element().unwrap() {
+                    seen.push(reader.value().unwrap().text.to_owned());
+                }
+            } else {
+                let value = reader.value().unwrap();
+                seen.push(format!(
+                    "{} {:?} {} {} {}",
+                    value.text,
+                    value.shape,
+                    value.fields,
+                    value.depth,
+                    &text[start..reader.position()]
+                ));
+            }
+        }
+        reader.end().unwrap();
+        assert_eq!(
+            seen,
+            [
+                "\"x\\ty\" String 0 0 \"a\" : \"x\\ty\"",
+                "{\"c\":[1,[2,{}]]} Object 5 4 \"b\":{\"c\":[1,[2,{}]]}",
+                "[] Array 0 1 \"d\":[]",
+                "\"f\"",
+                "7"
+            ]
+        );
+    }
+
+    #[test]
+    fn strings_mean_what_serde_json_says() {
+        for text in [
+            "\"plain\"",
+            "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"",
+            "\"\\u0041\\u00e9\\ud83d\\ude00z\"",
+            "\"\u{e9}\\n\u{1F600}\"",
+        ] {
+            let expected: String = serde_json::from_str(text).unwrap();
+            assert_eq!(whole(text).unwrap().string().unwrap().unescape(), expected);
+        }
+        for (text, expected) in [
+            ("\"\\ud800x\"", "\u{fffd}x"),
+            ("\"\\udc00\\ud800\"", "\u{fffd}\u{fffd}"),
+            ("\"\\ud800\\u0041\"", "\u{fffd}A"),
+        ] {
+            assert_eq!(whole(text).unwrap().string().unwrap().unescape(), expected);
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded_without_recursion() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(whole(&nested(128)).unwrap().depth, 128);
+        assert!(whole(&nested(129)).is_err());
+        assert!(whole(&nested(1_000_000)).is_err());
+    }
+
+    #[test]
+    fn large_numbers_become_strings_and_nothing_else_does() {
+        let text = "{\"a\":9223372036854775807,\"b\":9223372036854775808,\"c\":[-9223372036854775809,1e999,1.5],\"1e999\":\"\\\"18446744073709551616\"}";
+        let mut reader = Reader::new(text);
+        reader.value().unwrap();
+        assert!(reader.has_large_numbers());
+        assert_eq!(
+            quote_large_numbers(text),
+            "{\"a\":9223372036854775807,\"b\":\"9223372036854775808\",\"c\":[\"-9223372036854775809\",\"1e999\",1.5],\"1e999\":\"\\\"18446744073709551616\"}"
+        );
+        let mut reader = Reader::new("[9223372036854775807,-9223372036854775808,1e308]");
+        reader.value().unwrap();
+        assert!(!reader.has_large_numbers());
+    }
+}
