@@ -568,6 +568,11 @@ impl<'a> Event<'a> {
         ObjectWriter::new(&mut self.vendor)
     }
 
+    /// Forgets what was written to the vendor's tree, for a record that turns out to need another way.
+    pub fn clear_vendor(&mut self) {
+        self.vendor.clear();
+    }
+
     /// Ends this document and begins another, for a frame that gives several events.
     pub fn emit(&mut self) {
         self.finish();

@@ -33,6 +33,7 @@ mod bindings;
 pub mod columns;
 pub mod ecs;
 mod event;
+pub mod fit;
 mod frame;
 pub mod json;
 pub mod quoted;

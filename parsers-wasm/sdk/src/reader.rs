@@ -22,7 +22,7 @@
 //! ```
 
 use crate::ecs::{Keyword, Text};
-use crate::{ParseError, Value, json};
+use crate::{ObjectWriter, ParseError, Value, json};
 use std::borrow::Cow;
 
 /// What one bit per level can follow. Documents may have 20 levels.
@@ -56,6 +56,7 @@ impl<'a> JsonText<'a> {
 
     /// A part of the text, for example behind a prefix. `part` must not begin or end within an escape sequence.
     #[inline]
+    #[must_use]
     pub fn part(self, part: &'a str) -> Self {
         JsonText { raw: part, escaped: self.escaped }
     }
@@ -151,8 +152,8 @@ impl<'a> Reader<'a> {
         Reader { text, at: 0, member: 0, fresh: false, large: false }
     }
 
-    /// Whether a number was passed that 64 bits or a double cannot hold; [`quote_large_numbers`] makes strings of
-    /// such numbers.
+    /// Whether a number was passed that 64 bits or a double cannot hold; [`crate::fit::quote_large_numbers`] makes
+    /// strings of such numbers.
     pub fn has_large_numbers(&self) -> bool {
         self.large
     }
@@ -428,58 +429,54 @@ impl<'a> Reader<'a> {
     }
 }
 
-const fn is_number_byte(byte: u8) -> bool {
+/// Copies an object's members into another object as they stand, many at a time.
+///
+/// Call [`Runs::keep`] behind each member that is copied, and [`Runs::flush`] at each member that is not (left out or
+/// written in another form) and at the end.
+#[derive(Debug)]
+pub struct Runs<'a> {
+    text: &'a str,
+    start: Option<usize>,
+    end: usize,
+}
+
+impl<'a> Runs<'a> {
+    /// For the members of an object that a reader of the same `text` walks.
+    #[inline]
+    pub fn new(text: &'a str) -> Self {
+        Runs { text, start: None, end: 0 }
+    }
+
+    /// Keeps the member whose value `reader` has just read.
+    #[inline]
+    pub fn keep(&mut self, reader: &Reader<'_>) {
+        if self.start.is_none() {
+            self.start = Some(reader.member_start());
+        }
+        self.end = reader.position();
+    }
+
+    /// Writes what was kept since the last call.
+    #[inline]
+    pub fn flush(&mut self, out: &mut ObjectWriter<'_>) {
+        if let Some(start) = self.start.take() {
+            out.members(self.text.get(start..self.end).unwrap_or_default());
+        }
+    }
+}
+
+pub(crate) const fn is_number_byte(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
 }
 
 /// Whether a JSON number is an integer past 64 bits, or past what a double holds.
-fn is_large(number: &[u8]) -> bool {
+pub(crate) fn is_large(number: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(number) else { return false };
     if number.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         !text.parse::<f64>().is_ok_and(f64::is_finite)
     } else {
         text.parse::<i64>().is_err()
     }
-}
-
-/// The text with every number that a 64-bit integer or a double cannot hold as a string of its digits: indices would
-/// round or refuse them. `text` must be JSON.
-#[cold]
-pub fn quote_large_numbers(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut rest = text;
-    while let Some(first) = rest.bytes().next() {
-        let length = match first {
-            b'"' => string_length(rest),
-            b'-' | b'0'..=b'9' => rest.bytes().position(|byte| !is_number_byte(byte)).unwrap_or(rest.len()),
-            _ => {
-                rest.bytes().position(|byte| matches!(byte, b'"' | b'-' | b'0'..=b'9')).unwrap_or(rest.len())
-            }
-        };
-        let Some((token, tail)) = rest.split_at_checked(length) else { break };
-        if matches!(first, b'-' | b'0'..=b'9') && is_large(token.as_bytes()) {
-            out.push('"');
-            out.push_str(token);
-            out.push('"');
-        } else {
-            out.push_str(token);
-        }
-        rest = tail;
-    }
-    out
-}
-
-/// The length of the string that `text` begins with, quotes included.
-fn string_length(text: &str) -> usize {
-    let mut escaped = true;
-    for (index, byte) in text.bytes().enumerate() {
-        match byte {
-            b'"' if !escaped => return index + 1,
-            b'\\' if !escaped => escaped = true,
-            _ => escaped = false,
-        }
-    }
-    text.len()
 }
 
 #[cold]
@@ -528,54 +525,14 @@ mod tests {
         Ok(value)
     }
 
+    #[rustfmt::skip]
     const SAMPLES: &[&str] = &[
-        "{}",
-        " [ ] ",
-        "{\"a\":1,\"b\":[true,false,null,-0.5e+3,{\"c\":\"d\\n\\u00e9\\\"\"}]}",
-        "\"\"",
-        "0",
-        "-1",
-        "1e5",
-        "null",
-        "{\"a\" : [1, {\"b\":2}] , \"c\":\"x\"}\n",
-        "[[[[1]]]]",
-        "\"\u{e9}\u{1F600} long enough for several words\"",
-        "",
-        "{",
-        "[",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{,}",
-        "[1,]",
-        "[,1]",
-        "{\"a\":1 \"b\":2}",
-        "01",
-        "1.",
-        "tru",
-        "nul",
-        "\"\\x\"",
-        "\"\\u12g4\"",
-        "\"\n\"",
-        "\"abcdefghijkl\u{1}\"",
-        "{\"a\":[1}",
-        "{}{}",
-        "-",
-        "\"abc",
-        "{a:1}",
-        "+1",
-        "[}",
-        "\"\\",
-        "\"\\u12",
-        "]",
-        "1 2",
-        "--1",
-        "1-2",
-        "1e",
-        "[1 2]",
-        "{\"a\":1]",
-        "\u{a0}1",
-        "\u{c}1",
+        "{}", " [ ] ", "{\"a\":1,\"b\":[true,false,null,-0.5e+3,{\"c\":\"d\\n\\u00e9\\\"\"}]}", "\"\"", "0",
+        "-1", "1e5", "null", "{\"a\" : [1, {\"b\":2}] , \"c\":\"x\"}\n", "[[[[1]]]]",
+        "\"\u{e9}\u{1F600} long enough for several words\"", "", "{", "[", "{\"a\"}", "{\"a\":}",
+        "{\"a\":1,}", "{,}", "[1,]", "[,1]", "{\"a\":1 \"b\":2}", "01", "1.", "tru", "nul", "\"\\x\"",
+        "\"\\u12g4\"", "\"\n\"", "\"abcdefghijkl\u{1}\"", "{\"a\":[1}", "{}{}", "-", "\"abc", "{a:1}", "+1",
+        "[}", "\"\\", "\"\\u12", "]", "1 2", "--1", "1-2", "1e", "[1 2]", "{\"a\":1]", "\u{a0}1", "\u{c}1",
     ];
 
     #[test]
@@ -685,20 +642,5 @@ mod tests {
         assert_eq!(whole(&nested(128)).unwrap().depth, 128);
         assert!(whole(&nested(129)).is_err());
         assert!(whole(&nested(1_000_000)).is_err());
-    }
-
-    #[test]
-    fn large_numbers_become_strings_and_nothing_else_does() {
-        let text = "{\"a\":9223372036854775807,\"b\":9223372036854775808,\"c\":[-9223372036854775809,1e999,1.5],\"1e999\":\"\\\"18446744073709551616\"}";
-        let mut reader = Reader::new(text);
-        reader.value().unwrap();
-        assert!(reader.has_large_numbers());
-        assert_eq!(
-            quote_large_numbers(text),
-            "{\"a\":9223372036854775807,\"b\":\"9223372036854775808\",\"c\":[\"-9223372036854775809\",\"1e999\",1.5],\"1e999\":\"\\\"18446744073709551616\"}"
-        );
-        let mut reader = Reader::new("[9223372036854775807,-9223372036854775808,1e308]");
-        reader.value().unwrap();
-        assert!(!reader.has_large_numbers());
     }
 }
