@@ -43,6 +43,20 @@ macro_rules! string_values {
 }
 string_values!(Keyword, Text);
 
+/// Texts set one behind the other as one string, such as a URL from its parts; saves joining them first.
+#[derive(Debug, Clone, Copy)]
+pub struct Joined<'a>(pub &'a [&'a str]);
+impl Value<Keyword> for Joined<'_> {
+    #[inline]
+    fn push_json(&self, out: &mut Vec<u8>) {
+        out.push(b'"');
+        for part in self.0 {
+            json::push_escaped(out, part.as_bytes());
+        }
+        out.push(b'"');
+    }
+}
+
 /// An integer as a keyword, such as an event code.
 #[derive(Debug, Clone, Copy)]
 pub struct Decimal(pub i64);

@@ -218,6 +218,18 @@ impl<'a> ObjectWriter<'a> {
         self
     }
 
+    /// A number member that has a fraction even where `value` leaves it out, so that no reader takes the member for
+    /// an integer. `value` must be a number, see [`is_number`].
+    #[inline]
+    pub fn decimal(&mut self, key: &str, value: &str) -> &mut Self {
+        self.key(key);
+        push(self.out, value.as_bytes());
+        if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+            self.out.extend_from_slice(b".0");
+        }
+        self
+    }
+
     /// A boolean member.
     pub fn boolean(&mut self, key: &str, value: bool) -> &mut Self {
         self.key(key);

@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+pub mod aws;
 mod bindings;
 pub mod columns;
 pub mod ecs;
@@ -36,6 +37,8 @@ mod event;
 pub mod fit;
 mod frame;
 pub mod json;
+pub mod network;
+pub mod positional;
 pub mod quoted;
 pub mod reader;
 mod run;
@@ -47,7 +50,7 @@ pub use bindings::exports::weir::parser::parsing::{
     ZoneTransition,
 };
 pub use event::{
-    CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Kind, SERVER, SOURCE, Type, Value,
+    CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Joined, Kind, SERVER, SOURCE, Type, Value,
     ip_version,
 };
 pub use frame::{Context, Frame};

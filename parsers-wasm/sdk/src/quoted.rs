@@ -28,6 +28,9 @@ pub struct Token<'a> {
 }
 
 impl<'a> Token<'a> {
+    /// A field that is not there.
+    pub const ABSENT: Token<'static> = Token { text: "", quoted: false, closed: true, escaped: false };
+
     /// The field as it stands, without its quotes or brackets, escapes untouched.
     #[inline]
     pub fn raw(self) -> &'a str {
