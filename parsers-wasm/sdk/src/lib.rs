@@ -42,6 +42,7 @@ pub mod positional;
 pub mod quoted;
 pub mod reader;
 mod run;
+pub mod syslog;
 pub mod time;
 pub mod url;
 

@@ -265,6 +265,7 @@ pub fn parse_asctime(text: &str, zone: &Zone<'_>) -> Option<i64> {
 
 /// The time at the head of an RFC 3164 line, `Jul  1 09:00:00` with an optional fraction, in `zone`, and the number of
 /// bytes it takes. It names no year: the latest year in which the time is at most two days after `reference`.
+/// Network devices name it all the same, `Jul  1 2026 09:00:00`.
 ///
 /// Two days, because the reference is often the start of the day that the object covers, in another zone.
 pub fn parse_syslog(text: &str, reference: i64, zone: &Zone<'_>) -> Option<(i64, usize)> {
@@ -273,9 +274,16 @@ pub fn parse_syslog(text: &str, reference: i64, zone: &Zone<'_>) -> Option<(i64,
     rest.expect(b" ")?;
     let day = rest.short()?;
     rest.expect(b" ")?;
+    let year = if rest.0.get(4) == Some(&b' ') { Some(rest.take(4)?) } else { None };
+    if year.is_some() {
+        rest.expect(b" ")?;
+    }
     let (hour, minute, second) = rest.clock()?;
     let nanos = if rest.0.first() == Some(&b'.') { rest.fraction()? } else { 0 };
     let used = text.len() - rest.0.len();
+    if let Some(year) = year {
+        return Some((Civil::new(year, month, day, hour, minute, second, nanos)?.in_zone(zone)?, used));
+    }
     let limit = reference.saturating_add(2 * DAY * NANOS);
     let newest = civil_from_days(limit.div_euclid(DAY * NANOS)).0 + 1;
     // Nine years back there has been a 29 February, also around 1900 and 2100.
@@ -394,7 +402,10 @@ mod tests {
         assert_eq!(at("2026-11-23T00:00:00Z", "Nov 26 09:00:00 host"), "\"2025-11-26T09:00:00.000Z\"");
         assert_eq!(at("2026-11-23T00:00:00Z", "Feb 29 09:00:00 host"), "\"2024-02-29T09:00:00.000Z\"");
         assert_eq!(parse_syslog("Jul 1 09:00:00 host", iso("2026-11-23T00:00:00Z").unwrap(), &Zone::UTC).unwrap().1, 14);
+        assert_eq!(at("2026-11-23T00:00:00Z", "Feb 28 2024 09:00:00 host"), "\"2024-02-28T09:00:00.000Z\"");
+        assert_eq!(at("2026-11-23T00:00:00Z", "Dec  1 2027 09:00:00.5"), "\"2027-12-01T09:00:00.500Z\"");
         assert!(parse_syslog("Foo  1 09:00:00", 0, &Zone::UTC).is_none());
+        assert!(parse_syslog("Jan  1 09:0 0:00", 0, &Zone::UTC).is_none());
     }
 
     #[test]
