@@ -1,6 +1,6 @@
-//! What network and web logs share: protocol numbers, addresses with ports, TLS versions.
+//! What network and web logs share: protocol numbers, addresses with ports, TLS versions, the meaning of a status.
 
-use crate::{Event, ecs, ip_version};
+use crate::{Event, EventOutcome, Type, ecs, ip_version};
 
 /// IANA "Assigned Internet Protocol Numbers", as ECS spells `network.transport`; `None` for rarer ones.
 pub fn transport(protocol: &str) -> Option<&'static str> {
@@ -74,6 +74,18 @@ pub fn set_tls(event: &mut Event<'_>, version: Option<&str>, cipher: Option<&str
         }
     }
     event.set_some(ecs::TLS_CIPHER, cipher);
+}
+
+/// `event.type` and `event.outcome` of a web request that was answered with this status: a failure from 400 on, an
+/// error as well from 500 on, unknown without a status.
+#[inline]
+pub fn http_outcome(status: Option<&str>) -> (&'static [Type], EventOutcome) {
+    match status.map(str::as_bytes) {
+        Some([b'1'..=b'3', _, _]) => (&[Type::Access], EventOutcome::Success),
+        Some([b'4', _, _]) => (&[Type::Access], EventOutcome::Failure),
+        Some([b'5'..=b'9', _, _]) => (&[Type::Access, Type::Error], EventOutcome::Failure),
+        _ => (&[Type::Access], EventOutcome::Unknown),
+    }
 }
 
 #[cfg(test)]

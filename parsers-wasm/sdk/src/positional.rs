@@ -36,6 +36,27 @@ impl Column {
     }
 }
 
+/// Names a format's fields in their order: an `enum Field` of positions, and the `COLUMNS` of a [`Record`].
+///
+/// ```
+/// weir_parser_sdk::positional_columns! {
+///     Time = "time" Text, Bytes = "bytes" Integer, Actions = "actions" List(','),
+/// }
+/// assert_eq!(COLUMNS[Field::Bytes as usize].name, "bytes");
+/// ```
+#[macro_export]
+macro_rules! positional_columns {
+    ($($field:ident = $name:literal $shape:ident $(($separator:literal))?),* $(,)?) => {
+        /// A field's position in the line.
+        #[derive(Debug, Clone, Copy)]
+        #[allow(dead_code, reason = "the format's own fields; not all have an ECS field")]
+        pub(crate) enum Field { $($field),* }
+        pub(crate) const COLUMNS: &[$crate::positional::Column; [$(Field::$field),*].len()] = &[$(
+            $crate::positional::Column::new($name, $crate::positional::Shape::$shape $(($separator))?)
+        ),*];
+    };
+}
+
 /// The fields of one line, by position; at most `N` of them are known.
 #[derive(Debug)]
 pub struct Record<'a, const N: usize> {

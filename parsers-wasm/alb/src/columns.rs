@@ -1,0 +1,40 @@
+//! The fields of a line, in their order, under AWS's names (`client:port` and `target:port` without `:port`).
+
+/// Fields that every line has had since the first format of 2016: up to the request.
+pub(crate) const REQUIRED: usize = Field::Request as usize + 1;
+
+weir_parser_sdk::positional_columns! {
+    Type = "type" Text,
+    Time = "time" Text,
+    Elb = "elb" Text,
+    Client = "client" Text,
+    Target = "target" Text,
+    RequestProcessingTime = "request_processing_time" Decimal,
+    TargetProcessingTime = "target_processing_time" Decimal,
+    ResponseProcessingTime = "response_processing_time" Decimal,
+    ElbStatusCode = "elb_status_code" Integer,
+    TargetStatusCode = "target_status_code" Integer,
+    ReceivedBytes = "received_bytes" Integer,
+    SentBytes = "sent_bytes" Integer,
+    Request = "request" Text,
+    UserAgent = "user_agent" Text,
+    SslCipher = "ssl_cipher" Text,
+    SslProtocol = "ssl_protocol" Text,
+    TargetGroupArn = "target_group_arn" Text,
+    TraceId = "trace_id" Text,
+    DomainName = "domain_name" Text,
+    ChosenCertArn = "chosen_cert_arn" Text,
+    MatchedRulePriority = "matched_rule_priority" Integer,
+    RequestCreationTime = "request_creation_time" Text,
+    ActionsExecuted = "actions_executed" List(','),
+    RedirectUrl = "redirect_url" Text,
+    ErrorReason = "error_reason" Text,
+    TargetPortList = "target_port_list" List(' '),
+    TargetStatusCodeList = "target_status_code_list" List(' '),
+    Classification = "classification" Text,
+    ClassificationReason = "classification_reason" Text,
+    ConnTraceId = "conn_trace_id" Text,
+    TransformedHost = "transformed_host" Text,
+    TransformedUri = "transformed_uri" Text,
+    RequestTransformStatus = "request_transform_status" Text,
+}
