@@ -1,0 +1,384 @@
+//! The reader of one object: opens what it is made of, and gives frames out one batch at a time.
+//!
+//! Contract: synchronous and pull-based; nothing is read before it is asked for. Memory is bounded by
+//! [`FrameLimits`] and the codecs' windows, not by the object. An error means that the source itself could not be
+//! read (retry it); whatever is wrong with the bytes is an [`Item::Damage`].
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use encoding_rs::Encoding;
+
+use super::{
+    ByteLedger, DamageReason, FrameBatch, FrameLimits, Item, RouteDecision, StreamKey, StreamRouter,
+    UnparsedReason,
+};
+use crate::ingest::decompress::{
+    Archive, Break, Budget, Detected, Flow, Layer, MAGIC_LENGTH, SharedFile, Source, Spooled, StoredReader,
+    Transcoder, Window, detect, spool,
+};
+use crate::ingest::frame::{Ending, Framer, Loss, Shown, Sink, StreamSlot, framer_for};
+
+/// Why an object could not be read on, through no fault of its bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    #[error("reading the object failed at stored byte {offset}; try it again")]
+    Read {
+        offset: u64,
+        #[source]
+        source: io::Error,
+    },
+    #[error("writing a temporary file failed; free space in the temporary folder or point TMPDIR elsewhere")]
+    Temporary {
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The stored bytes of an object.
+pub enum Input {
+    /// A file, read by position.
+    File(File),
+    /// Anything else, with its length when it is known. Zip and Parquet are copied to a temporary file.
+    Reader { reader: Box<dyn Read + Send>, length: Option<u64> },
+}
+
+/// What the configuration says of a source's bytes.
+#[derive(Debug, Clone, Default)]
+pub struct SourceOptions {
+    /// The character set to decode from before framing; offsets are then those of the UTF-8 text. Without it bytes
+    /// are taken as they are, unless they begin with a UTF-16 byte order mark.
+    pub charset: Option<&'static Encoding>,
+    /// The header in force from the beginning, for sources that have none; overrules the router's.
+    pub header: Option<Arc<str>>,
+}
+
+/// A member being read.
+struct OpenMember {
+    window: Window,
+    framer: Box<dyn Framer>,
+}
+
+/// An archive being read.
+struct OpenArchive {
+    archive: Archive,
+    /// Path of the archive itself, when it lies in another.
+    path: Option<String>,
+    layers: u32,
+}
+
+/// See the module.
+pub struct ObjectReader<'router> {
+    router: &'router dyn StreamRouter,
+    options: SourceOptions,
+    limits: FrameLimits,
+    budget: Budget,
+    sink: Sink,
+    /// What is to be opened next.
+    unopened: Option<Unopened>,
+    member: Option<OpenMember>,
+    archives: Vec<OpenArchive>,
+    /// Bytes that closed members read.
+    read: u64,
+    members: u64,
+    buffer: Vec<u8>,
+}
+
+/// Bytes whose format was not looked at yet.
+struct Unopened {
+    source: Source,
+    /// A file that holds exactly these bytes, if one does.
+    file: Option<SharedFile>,
+    path: Option<String>,
+    layers: u32,
+}
+
+impl<'router> ObjectReader<'router> {
+    /// A reader of `input`. Nothing is read yet.
+    pub fn open(
+        input: Input,
+        router: &'router dyn StreamRouter,
+        options: SourceOptions,
+        limits: FrameLimits,
+    ) -> Result<Self, IngestError> {
+        let limits = limits.normalized();
+        let (source, file, length) = match input {
+            Input::File(file) => {
+                let file = SharedFile::whole(Arc::new(file))
+                    .map_err(|source| IngestError::Read { offset: 0, source })?;
+                let length = file.length();
+                (StoredReader::new(Box::new(file.clone()), true), Some(file), Some(length))
+            }
+            Input::Reader { reader, length } => (StoredReader::new(reader, true), None, length),
+        };
+        Ok(Self {
+            router,
+            options,
+            limits,
+            budget: Budget::new(&limits, length),
+            sink: Sink::new(limits),
+            unopened: Some(Unopened { source: Source::new(Box::new(source)), file, path: None, layers: 0 }),
+            member: None,
+            archives: Vec::new(),
+            read: 0,
+            members: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The next item, or `None` after the last.
+    pub fn next_item(&mut self) -> Result<Option<Item>, IngestError> {
+        loop {
+            if let Some(item) = self.sink.pop() {
+                return Ok(Some(item));
+            }
+            if self.member.is_some() {
+                self.advance_member()?;
+            } else if let Some(unopened) = self.unopened.take() {
+                self.open_layers(unopened)?;
+            } else if self.archives.is_empty() {
+                self.sink.close_streams();
+                return Ok(self.sink.pop());
+            } else {
+                self.next_archive_member()?;
+            }
+        }
+    }
+
+    /// Gives a batch's buffers back, for the batches to come.
+    pub fn reuse(&mut self, batch: FrameBatch) {
+        self.sink.reuse(batch);
+    }
+
+    /// The byte count so far; it balances after the last item.
+    pub fn ledger(&self) -> ByteLedger {
+        let counts = self.sink.counts();
+        ByteLedger {
+            read: self.read + self.member.as_ref().map_or(0, |member| member.window.read()),
+            frames: counts.frames,
+            framing: counts.framing,
+            damaged: counts.damaged,
+            frame_count: counts.frame_count,
+            rows_expected: 0,
+            rows: 0,
+            rows_damaged: 0,
+            members: self.members,
+        }
+    }
+
+    /// Bytes of memory held in buffers, without the codecs' windows.
+    pub fn buffered_bytes(&self) -> usize {
+        self.sink.buffered_bytes()
+            + self.buffer.capacity()
+            + self.member.as_ref().map_or(0, |member| member.window.buffered_bytes())
+    }
+
+    /// Looks at the first bytes, and opens the format that they show, until they are plain.
+    fn open_layers(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
+        loop {
+            let detected = detect(unopened.source.peek(MAGIC_LENGTH, &mut self.budget)?);
+            if detected != Detected::Plain && unopened.layers >= self.limits.layers {
+                let reason = DamageReason::TooManyLayers { limit: self.limits.layers };
+                self.damaged_member(unopened.path, reason);
+                return Ok(());
+            }
+            match detected {
+                Detected::Compressed(codec) => {
+                    unopened.layers += 1;
+                    unopened.file = None;
+                    match Layer::new(codec, unopened.source) {
+                        Ok(layer) => unopened.source = Source::new(Box::new(layer)),
+                        Err(detail) => {
+                            self.damaged_member(unopened.path, DamageReason::Corrupt { codec, detail });
+                            return Ok(());
+                        }
+                    }
+                }
+                Detected::Zip => {
+                    let Spooled { file, broken } = self.spooled(&mut unopened)?;
+                    let archive = Archive::open(file, broken.map(|broken| broken.reason))?;
+                    self.archives.push(OpenArchive {
+                        archive,
+                        path: unopened.path,
+                        layers: unopened.layers + 1,
+                    });
+                    return Ok(());
+                }
+                Detected::Parquet | Detected::Plain => return self.open_member(unopened),
+            }
+        }
+    }
+
+    /// A file that holds a source's bytes, written if need be.
+    fn spooled(&mut self, unopened: &mut Unopened) -> Result<Spooled, IngestError> {
+        match unopened.file.take() {
+            Some(file) => Ok(Spooled { file, broken: None }),
+            None => spool(&mut unopened.source, &mut self.budget),
+        }
+    }
+
+    fn next_archive_member(&mut self) -> Result<(), IngestError> {
+        let too_many = self.members >= self.limits.members;
+        let exhausted = self.budget.is_exhausted();
+        let Some(open) = self.archives.last_mut() else { return Ok(()) };
+        let (path, layers) = (open.path.clone(), open.layers);
+        let next = if too_many && open.archive.take_damage().is_none() || exhausted {
+            None
+        } else {
+            open.archive.next_member()?
+        };
+        let Some(member) = next else {
+            let mut damage = open.archive.take_damage();
+            if exhausted {
+                // What exhausted it was reported where it happened.
+                damage = None;
+                self.archives.clear();
+            } else if too_many {
+                damage = Some(DamageReason::TooManyMembers { limit: self.limits.members });
+                self.archives.clear();
+            } else {
+                self.archives.pop();
+            }
+            if let Some(reason) = damage {
+                self.damaged_archive(path, reason);
+            }
+            return Ok(());
+        };
+        let path = match path {
+            Some(outer) => format!("{outer}/{}", member.name),
+            None => member.name,
+        };
+        match member.content {
+            Ok(source) => {
+                self.unopened = Some(Unopened { source, file: None, path: Some(path), layers });
+            }
+            Err(reason) => {
+                open.archive.member_was_damaged();
+                self.damaged_member(Some(path), reason);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a member of which nothing can be read.
+    fn damaged_member(&mut self, path: Option<String>, reason: DamageReason) {
+        self.members += 1;
+        self.damaged_archive(path, reason);
+    }
+
+    fn damaged_archive(&mut self, path: Option<String>, reason: DamageReason) {
+        let key = StreamKey { member: path, ..StreamKey::default() };
+        self.sink.begin_member(Arc::new(key), RouteDecision::unrouted());
+        let broken = Break { reason, stored: Vec::new(), stored_complete: false };
+        self.sink.broken(StreamSlot::MAIN, 0, &[], &broken);
+    }
+
+    /// Begins to frame plain bytes.
+    fn open_member(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
+        self.members += 1;
+        let key = StreamKey { member: unopened.path, ..StreamKey::default() };
+        let mut decision = self.router.route(&key);
+        if self.options.header.is_some() {
+            decision.header.clone_from(&self.options.header);
+        }
+        let charset = match self.options.charset {
+            Some(charset) => Some(charset).filter(|charset| *charset != encoding_rs::UTF_8),
+            None => match unopened.source.peek(2, &mut self.budget)? {
+                [0xff, 0xfe, ..] => Some(encoding_rs::UTF_16LE),
+                [0xfe, 0xff, ..] => Some(encoding_rs::UTF_16BE),
+                _ => None,
+            },
+        };
+        let source = match charset {
+            Some(charset) => Source::new(Box::new(Transcoder::new(unopened.source, charset))),
+            None => unopened.source,
+        };
+        let framer = framer_for(&decision.framing, &self.limits);
+        let unrouted = decision.route.is_none();
+        self.sink.begin_member(Arc::new(key), decision);
+        let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
+        let framer = if unrouted { Box::new(ReadThrough::default()) as Box<dyn Framer> } else { framer };
+        self.member = Some(OpenMember { window, framer });
+        Ok(())
+    }
+
+    /// Reads and frames until the sink has an item or the member ends.
+    fn advance_member(&mut self) -> Result<(), IngestError> {
+        let Some(OpenMember { window, framer }) = &mut self.member else { return Ok(()) };
+        let shown =
+            Shown { data: window.data(), offset: window.offset(), more: matches!(window.flow(), Flow::More) };
+        let consumed = if shown.data.is_empty() { 0 } else { framer.frame(shown, &mut self.sink) };
+        window.consume(consumed);
+        if consumed > 0 && !window.data().is_empty() || self.sink.is_full() {
+            return Ok(());
+        }
+        match window.flow() {
+            Flow::More => {
+                let first = window.read() == 0;
+                window.fill(&mut self.budget)?;
+                if first {
+                    self.skip_byte_order_mark();
+                }
+            }
+            Flow::Broken(broken) => {
+                framer.finish(window.data(), window.offset(), Ending::Broken(broken), &mut self.sink);
+                window.consume(usize::MAX);
+                window.resume();
+                if let Some(open) = self.archives.last_mut() {
+                    open.archive.member_was_damaged();
+                }
+            }
+            Flow::Ended => {
+                framer.finish(window.data(), window.offset(), Ending::End, &mut self.sink);
+                self.close_member();
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_byte_order_mark(&mut self) {
+        let Some(OpenMember { window, .. }) = &mut self.member else { return };
+        if window.data().starts_with(b"\xef\xbb\xbf") {
+            window.consume(3);
+            self.sink.framing(3);
+        }
+    }
+
+    fn close_member(&mut self) {
+        if let Some(member) = self.member.take() {
+            self.read += member.window.read();
+            self.buffer = member.window.into_buffer();
+        }
+        self.sink.close_streams();
+    }
+}
+
+/// Counts a member that no parser wants as one frame.
+#[derive(Default)]
+struct ReadThrough {
+    length: u64,
+}
+
+impl Framer for ReadThrough {
+    fn frame(&mut self, shown: Shown<'_>, _sink: &mut Sink) -> usize {
+        self.length += shown.data.len() as u64;
+        shown.data.len()
+    }
+
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink) {
+        match ending {
+            Ending::Broken(broken) => {
+                let mut loss = Loss::new(offset, broken.reason.clone(), sink.limits());
+                loss.extend(rest);
+                sink.lose(StreamSlot::MAIN, loss);
+            }
+            Ending::End => {
+                let length = self.length + rest.len() as u64;
+                if length > 0 {
+                    sink.unparsed(StreamSlot::MAIN, 0, length, UnparsedReason::Unrouted);
+                }
+            }
+        }
+    }
+}
