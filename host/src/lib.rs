@@ -1,1 +1,4 @@
+//! Weir's host: log objects in, sandboxed parsers, normalized events out.
 
+pub mod ingest;
+pub mod parser;

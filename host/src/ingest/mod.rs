@@ -1,0 +1,5 @@
+//! From an object's bytes to frames: decompression, unwrapping, framing.
+
+pub mod decompress;
+pub mod frame;
+pub mod stream;
