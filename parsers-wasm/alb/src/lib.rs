@@ -10,13 +10,19 @@ use weir_parser_sdk::aws::Arn;
 use weir_parser_sdk::positional::{Record, integer};
 use weir_parser_sdk::quoted::{Splitter, some};
 use weir_parser_sdk::time::{self, Zone};
-use weir_parser_sdk::url::{Request, Url};
+use weir_parser_sdk::url::Request;
 use weir_parser_sdk::{
     Category, Context, DESTINATION, Event, Frame, Instant, Kind, Outcome, ParseError, Parser, SOURCE, Skip,
     ecs, ip_version, json, network,
 };
 
 type Line<'a> = Record<'a, { COLUMNS.len() }>;
+
+const PROCESSING_TIMES: [usize; 3] = [
+    Field::RequestProcessingTime as usize,
+    Field::TargetProcessingTime as usize,
+    Field::ResponseProcessingTime as usize,
+];
 
 /// The parser; it has no settings.
 pub struct Alb;
@@ -116,7 +122,7 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
         event.set(ecs::EVENT_START, Instant(start));
     }
     event.set(ecs::EVENT_END, Instant(time));
-    if let Some(duration) = duration(line) {
+    if let Some(duration) = line.seconds(&PROCESSING_TIMES) {
         event.set(ecs::EVENT_DURATION, duration);
     }
     event.timestamp(time);
@@ -144,7 +150,7 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
             event.set_integer(field, digits);
         }
     }
-    let url = url_of(&request);
+    let url = request.url();
     url.set(event, request.target.unwrap_or_default());
     let agent = line.token(Field::UserAgent as usize).unescape();
     event.set_some(ecs::USER_AGENT_ORIGINAL, some(&agent));
@@ -169,27 +175,6 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
         } else {
             event.related_host(host);
         }
-    }
-}
-
-/// The three processing times together, in nanoseconds; `None` where the load balancer gave up on one of them (-1).
-fn duration(line: &Line<'_>) -> Option<i64> {
-    let mut sum = 0_i64;
-    for field in [Field::RequestProcessingTime, Field::TargetProcessingTime, Field::ResponseProcessingTime] {
-        let nanoseconds = time::parse_epoch_seconds(line.get(field as usize)?)?;
-        if nanoseconds < 0 {
-            return None;
-        }
-        sum = sum.checked_add(nanoseconds)?;
-    }
-    Some(sum)
-}
-
-/// A request that the load balancer could not read stands as `- http://host:80- -`, the last dash for the path.
-fn url_of<'a>(request: &Request<'a>) -> Url<'a> {
-    match (request.method, request.target.and_then(|target| target.strip_suffix('-'))) {
-        (None, Some(target)) => Url { full: None, ..Url::parse(target) },
-        _ => request.url(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! neighbours would be in the wrong place too.
 
 use crate::quoted::{Splitter, Token};
-use crate::{ObjectWriter, ParseError, json};
+use crate::{ObjectWriter, ParseError, json, time};
 
 /// What a field holds, and so its JSON type in the vendor's tree, which is the same in every event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Shape {
     Integer,
     /// A number with a fraction, also where the log leaves it out (`-1` becomes `-1.0`).
     Decimal,
-    /// An array of strings, from values separated by this character.
+    /// An array of strings, from values separated by this character, each perhaps in quotes of its own.
     List(char),
 }
 
@@ -108,6 +108,15 @@ impl<'a, const N: usize> Record<'a, N> {
         self.tokens.get(index).copied().unwrap_or(Token::ABSENT)
     }
 
+    /// Several times taken, each in seconds, together in nanoseconds; `None` where one is missing or negative, as
+    /// load balancers write a time that there was none of.
+    pub fn seconds(&self, indexes: &[usize]) -> Option<i64> {
+        indexes.iter().try_fold(0_i64, |sum, index| {
+            let nanoseconds = time::parse_epoch_seconds(self.get(*index)?)?;
+            if nanoseconds < 0 { None } else { sum.checked_add(nanoseconds) }
+        })
+    }
+
     /// Writes every field that has a value into the vendor's tree, and what is left of the line as `extra_fields`.
     ///
     /// # Errors
@@ -148,7 +157,8 @@ impl<'a, const N: usize> Record<'a, N> {
                     vendor.decimal(column.name, value);
                 }
                 Shape::List(separator) => {
-                    vendor.strings(column.name, value.split(separator).filter(|item| !item.is_empty()));
+                    let items = value.split(separator).map(|item| item.trim_matches('"'));
+                    vendor.strings(column.name, items.filter(|item| !item.is_empty()));
                 }
             }
         }
@@ -216,6 +226,17 @@ mod tests {
             tree("a 1.5 200 b c - -", 3).unwrap(),
             r#"{"name":"a","seconds":1.5,"status":200,"actions":["b"],"note":"c""#
         );
+    }
+
+    #[test]
+    fn times_taken_add_up_or_are_unknown() {
+        for (line, expected) in
+            [("0.086 0.5", Some(586_000_000)), ("0.086 -1", None), ("0.086 -", None), ("0.086", None)]
+        {
+            let mut record: Record<'_, 5> = Record::new(COLUMNS);
+            record.read(&mut Splitter::new(line), 5);
+            assert_eq!(record.seconds(&[0, 1]), expected, "{line}");
+        }
     }
 
     #[test]

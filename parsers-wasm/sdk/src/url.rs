@@ -173,7 +173,7 @@ impl<'a> Request<'a> {
     #[inline]
     pub fn split(line: &'a str) -> Self {
         let mut request = Request::default();
-        let Some((method, rest)) = line.split_once(' ') else { return request };
+        let Some((method, rest)) = line.trim_end_matches(' ').split_once(' ') else { return request };
         if method == "-" {
             request.method = None;
         } else if is_method(method) {
@@ -203,10 +203,14 @@ impl<'a> Request<'a> {
         self.protocol?.strip_prefix("HTTP/")
     }
 
-    /// The target's parts.
+    /// The target's parts. Load balancers write a request that they could not read as `- http://host:80- -`; the
+    /// dash behind the port stands for the path, so there is a host and no whole URL.
     #[inline]
     pub fn url(&self) -> Url<'a> {
         match (self.method, self.target) {
+            (None, Some(target)) if target.ends_with('-') => {
+                Url { full: None, ..Url::parse(target.strip_suffix('-').unwrap_or(target)) }
+            }
             (Some("CONNECT"), Some(target)) if !target.contains("://") && !target.starts_with('/') => {
                 Url::parse_authority(target)
             }
@@ -314,6 +318,7 @@ mod tests {
             ("OPTIONS * RTSP/1.0", Some("OPTIONS"), Some("*"), Some("RTSP/1.0")),
             ("- http://a.example:80- -", None, Some("http://a.example:80-"), None),
             ("- - -", None, None, None),
+            ("- - - ", None, None, None),
             ("-", None, None, None),
             ("", None, None, None),
             ("GET", None, None, None),
@@ -322,6 +327,8 @@ mod tests {
         ] {
             assert_eq!(Request::split(line), Request { method, target, protocol }, "{line}");
         }
+        let unread = Request::split("- http://[2001:db8::1]:80- -").url();
+        assert_eq!((unread.full, unread.domain, unread.port), (None, Some("[2001:db8::1]"), Some("80")));
         let connect = Request::split("CONNECT [2001:db8::1]:443 HTTP/1.1").url();
         assert_eq!(
             (connect.domain, connect.port, connect.host()),
