@@ -6,15 +6,19 @@
 //! the host repairs) and numbers that overflow (see [`Reader::has_large_numbers`]). Nesting costs a bit per level,
 //! never recursion.
 //!
+//! A flaw ends the walk like the end of the text would: [`Reader::key`] and [`Reader::element`] say that there is
+//! nothing more. [`Reader::end`] tells the two apart, so **nothing read counts before `end` has returned `Ok`**. That
+//! keeps the hot path free of results to be passed on.
+//!
 //! ```
 //! use weir_parser_sdk::reader::Reader;
 //!
 //! let mut reader = Reader::new(r#"{"name": "a\u0062c", "tree": {"x": [1, 2]}}"#);
-//! reader.object()?;
-//! while let Some(key) = reader.key()? {
+//! reader.object();
+//! while let Some(key) = reader.key() {
 //!     match key.raw() {
-//!         "name" => assert_eq!(reader.value()?.string().unwrap().unescape(), "abc"),
-//!         _ => assert_eq!(reader.value()?.text, r#"{"x": [1, 2]}"#),
+//!         "name" => assert_eq!(reader.value().string().unwrap().unescape(), "abc"),
+//!         _ => assert_eq!(reader.value().text, r#"{"x": [1, 2]}"#),
 //!     }
 //! }
 //! reader.end()?;
@@ -36,6 +40,12 @@ pub struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
+    /// A text of the parser's own, which must hold nothing that JSON escapes.
+    #[inline]
+    pub const fn plain(text: &'static str) -> Self {
+        JsonText { raw: text, escaped: false }
+    }
+
     /// The text between the quotes.
     #[inline]
     pub fn raw(self) -> &'a str {
@@ -120,6 +130,15 @@ impl<'a> Raw<'a> {
         Some(JsonText { raw: inside, escaped: self.escaped })
     }
 
+    /// The string, or a number or boolean as text.
+    #[inline]
+    pub fn scalar(self) -> Option<JsonText<'a>> {
+        match self.shape {
+            Shape::Number | Shape::Boolean => Some(JsonText { raw: self.text, escaped: false }),
+            _ => self.string(),
+        }
+    }
+
     /// The integer, if it is one of 64 bits.
     #[inline]
     pub fn integer(self) -> Option<i64> {
@@ -143,13 +162,14 @@ pub struct Reader<'a> {
     /// Directly behind an opening brace or bracket.
     fresh: bool,
     large: bool,
+    flaw: Option<ParseError>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the beginning of `text`.
     #[inline]
     pub fn new(text: &'a str) -> Self {
-        Reader { text, at: 0, member: 0, fresh: false, large: false }
+        Reader { text, at: 0, member: 0, fresh: false, large: false, flaw: None }
     }
 
     /// Whether a number was passed that 64 bits or a double cannot hold; [`crate::fit::quote_large_numbers`] makes
@@ -184,91 +204,98 @@ impl<'a> Reader<'a> {
 
     /// Enters an object.
     #[inline]
-    pub fn object(&mut self) -> Result<(), ParseError> {
-        self.expect(b'{', "{")?;
+    pub fn object(&mut self) {
+        self.expect(b'{', "{");
         self.fresh = true;
-        Ok(())
     }
 
     /// Enters an array.
     #[inline]
-    pub fn array(&mut self) -> Result<(), ParseError> {
-        self.expect(b'[', "[")?;
+    pub fn array(&mut self) {
+        self.expect(b'[', "[");
         self.fresh = true;
-        Ok(())
     }
 
     /// The key of the object's next member, whose value must be read next; `None` at the object's end.
     #[inline]
-    pub fn key(&mut self) -> Result<Option<JsonText<'a>>, ParseError> {
+    pub fn key(&mut self) -> Option<JsonText<'a>> {
         let mut next = self.peek();
         if next == b'}' {
             self.at += 1;
             self.fresh = false;
-            return Ok(None);
+            return None;
         }
         if !self.fresh {
             if next != b',' {
-                return Err(self.flaw("a comma or the end of the object"));
+                self.fail("a comma or the end of the object");
+                return None;
             }
             self.at += 1;
             next = self.peek();
         }
         if next != b'"' {
-            return Err(self.flaw("a member's name"));
+            self.fail("a member's name");
+            return None;
         }
         self.fresh = false;
         self.member = self.at;
-        let key = self.quoted()?;
-        self.expect(b':', ":")?;
-        Ok(Some(key))
+        let key = self.quoted();
+        self.expect(b':', ":");
+        Some(key)
     }
 
     /// Whether the array has another element, which must be read next.
     #[inline]
-    pub fn element(&mut self) -> Result<bool, ParseError> {
+    pub fn element(&mut self) -> bool {
         let next = self.peek();
         let fresh = std::mem::replace(&mut self.fresh, false);
         if next == b']' {
             self.at += 1;
-            return Ok(false);
+            return false;
         }
         if !fresh {
             if next != b',' {
-                return Err(self.flaw("a comma or the end of the array"));
+                self.fail("a comma or the end of the array");
+                return false;
             }
             self.at += 1;
         }
-        Ok(true)
+        self.flaw.is_none()
     }
 
     /// Reads one value of any kind, to its end.
     #[inline]
-    pub fn value(&mut self) -> Result<Raw<'a>, ParseError> {
+    pub fn value(&mut self) -> Raw<'a> {
         let first = self.peek();
         let start = self.at;
         self.fresh = false;
         let (mut fields, mut depth, mut escaped) = (0, 0, false);
         let shape = match first {
             b'"' => {
-                escaped = self.quoted()?.escaped;
+                escaped = self.quoted().escaped;
                 Shape::String
             }
             b'{' | b'[' => {
-                (fields, depth) = self.container()?;
+                (fields, depth) = self.container();
                 if first == b'{' { Shape::Object } else { Shape::Array }
             }
-            _ => self.scalar(first)?,
+            _ => self.scalar(first),
         };
         let text = self.text.get(start..self.at).unwrap_or_default();
-        Ok(Raw { text, shape, fields, depth, escaped })
+        Raw { text, shape, fields, depth, escaped }
     }
 
     /// Checks that nothing but white space follows.
+    ///
+    /// # Errors
+    /// When something else follows, or the text was no JSON somewhere before: says what was expected, and where.
     #[inline]
     pub fn end(&mut self) -> Result<(), ParseError> {
         self.peek();
-        if self.at == self.text.len() { Ok(()) } else { Err(self.flaw("the end of the text")) }
+        if self.at != self.text.len() {
+            self.fail("the end of the text");
+        }
+        self.flaw.take().map_or(Ok(()), Err)
     }
 
     #[inline]
@@ -277,23 +304,27 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn expect(&mut self, byte: u8, name: &str) -> Result<(), ParseError> {
+    fn expect(&mut self, byte: u8, name: &str) {
         if self.peek() == byte {
             self.at += 1;
-            Ok(())
         } else {
-            Err(self.flaw(name))
+            self.fail(name);
         }
     }
 
+    /// Notes the first flaw, and goes to the end of the text.
     #[cold]
-    fn flaw(&self, expected: &str) -> ParseError {
-        ParseError::bad_json(format!("expected {expected} at byte {}", self.at))
+    fn fail(&mut self, expected: &str) {
+        if self.flaw.is_none() {
+            self.flaw = Some(ParseError::bad_json(format!("expected {expected} at byte {}", self.at)));
+        }
+        self.at = self.text.len();
+        self.fresh = false;
     }
 
     /// Reads a string, the reader being at its opening quote.
     #[inline]
-    fn quoted(&mut self) -> Result<JsonText<'a>, ParseError> {
+    fn quoted(&mut self) -> JsonText<'a> {
         self.at += 1;
         let start = self.at;
         let mut escaped = false;
@@ -304,35 +335,38 @@ impl<'a> Reader<'a> {
                 b'"' => {
                     let raw = self.text.get(start..self.at).unwrap_or_default();
                     self.at += 1;
-                    return Ok(JsonText { raw, escaped });
+                    return JsonText { raw, escaped };
                 }
                 b'\\' => {
                     escaped = true;
-                    self.escape()?;
+                    self.escape();
                 }
-                _ if self.at >= self.text.len() => return Err(self.flaw("the end of a string")),
-                _ => return Err(self.flaw("an escaped control character")),
+                _ => {
+                    let missing = self.at >= self.text.len();
+                    self.fail(if missing { "the end of a string" } else { "an escaped control character" });
+                    return JsonText { raw: "", escaped: false };
+                }
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), ParseError> {
+    fn escape(&mut self) {
         match self.text.as_bytes().get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
             Some(b'u') => {
                 let digits = self.text.as_bytes().get(self.at + 2..self.at + 6).unwrap_or_default();
-                if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(self.flaw("four hexadecimal digits"));
+                if digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit) {
+                    self.at += 6;
+                } else {
+                    self.fail("four hexadecimal digits");
                 }
-                self.at += 6;
             }
-            _ => return Err(self.flaw("an escape sequence")),
+            _ => self.fail("an escape sequence"),
         }
-        Ok(())
     }
 
     #[inline]
-    fn scalar(&mut self, first: u8) -> Result<Shape, ParseError> {
+    fn scalar(&mut self, first: u8) -> Shape {
         match first {
             b'-' | b'0'..=b'9' => {
                 let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
@@ -340,32 +374,33 @@ impl<'a> Reader<'a> {
                 let number = rest.get(..length).unwrap_or_default();
                 if !json::is_integer(number) {
                     if !json::is_number(number) {
-                        return Err(self.flaw("a number"));
+                        self.fail("a number");
+                        return Shape::Null;
                     }
                     self.large |= is_large(number);
                 }
                 self.at += length;
-                Ok(Shape::Number)
+                Shape::Number
             }
             b't' => self.word("true", Shape::Boolean),
             b'f' => self.word("false", Shape::Boolean),
-            b'n' => self.word("null", Shape::Null),
-            _ => Err(self.flaw("a JSON value")),
+            _ => self.word("null", Shape::Null),
         }
     }
 
     #[inline]
-    fn word(&mut self, word: &str, shape: Shape) -> Result<Shape, ParseError> {
+    fn word(&mut self, word: &str, shape: Shape) -> Shape {
         if self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
             self.at += word.len();
-            Ok(shape)
+            shape
         } else {
-            Err(self.flaw("a JSON value"))
+            self.fail("a JSON value");
+            Shape::Null
         }
     }
 
     /// Passes an object or array, the reader being at its opening; the number of fields inside and its levels.
-    fn container(&mut self) -> Result<(u32, u32), ParseError> {
+    fn container(&mut self) -> (u32, u32) {
         // Bit n: level n + 1 is an object.
         let mut objects: u128 = 0;
         let (mut depth, mut deepest, mut fields) = (0_u32, 0_u32, 0_u32);
@@ -375,14 +410,14 @@ impl<'a> Reader<'a> {
             let mut opened = false;
             match first {
                 b'"' => {
-                    self.quoted()?;
+                    self.quoted();
                 }
                 b'{' | b'[' => {
                     if depth >= DEEPEST {
-                        return Err(ParseError::too_large(format!(
-                            "nested deeper than {DEEPEST} levels at byte {}",
-                            self.at
-                        )));
+                        self.flaw =
+                            Some(ParseError::too_large(format!("nested deeper than {DEEPEST} levels")));
+                        self.at = self.text.len();
+                        return (fields, deepest);
                     }
                     let bit = 1 << depth;
                     objects = if first == b'{' { objects | bit } else { objects & !bit };
@@ -392,7 +427,7 @@ impl<'a> Reader<'a> {
                     opened = true;
                 }
                 _ => {
-                    self.scalar(first)?;
+                    self.scalar(first);
                 }
             }
             // Behind a value, or just inside a container.
@@ -403,14 +438,15 @@ impl<'a> Reader<'a> {
                     self.at += 1;
                     depth -= 1;
                     if depth == 0 {
-                        return Ok((fields, deepest));
+                        return (fields, deepest);
                     }
                     opened = false;
                     continue;
                 }
                 if !opened {
                     if next != b',' {
-                        return Err(self.flaw("a comma or the end of an object or array"));
+                        self.fail("a comma or the end of an object or array");
+                        return (fields, deepest);
                     }
                     self.at += 1;
                     next = self.peek();
@@ -418,10 +454,11 @@ impl<'a> Reader<'a> {
                 fields += 1;
                 if in_object {
                     if next != b'"' {
-                        return Err(self.flaw("a member's name"));
+                        self.fail("a member's name");
+                        return (fields, deepest);
                     }
-                    self.quoted()?;
-                    self.expect(b':', ":")?;
+                    self.quoted();
+                    self.expect(b':', ":");
                 }
                 break;
             }
@@ -520,7 +557,7 @@ mod tests {
 
     fn whole(text: &str) -> Result<Raw<'_>, ParseError> {
         let mut reader = Reader::new(text);
-        let value = reader.value()?;
+        let value = reader.value();
         reader.end()?;
         Ok(value)
     }
@@ -582,17 +619,17 @@ mod tests {
     fn walks_objects_and_arrays() {
         let text = " {\"a\" : \"x\\ty\", \"b\":{\"c\":[1,[2,{}]]},\"d\":[] , \"e\":[\"f\",7]} ";
         let mut reader = Reader::new(text);
-        reader.object().unwrap();
+        reader.object();
         let mut seen = Vec::new();
-        while let Some(key) = reader.key().unwrap() {
+        while let Some(key) = reader.key() {
             let start = reader.member_start();
             if key.raw() == "e" {
-                reader.array().unwrap();
-                while reader.element().unwrap() {
-                    seen.push(reader.value().unwrap().text.to_owned());
+                reader.array();
+                while reader.element() {
+                    seen.push(reader.value().text.to_owned());
                 }
             } else {
-                let value = reader.value().unwrap();
+                let value = reader.value();
                 seen.push(format!(
                     "{} {:?} {} {} {}",
                     value.text,
