@@ -12,11 +12,11 @@ use std::process::Command;
 use std::time::Duration;
 
 /// For fetching indexes (about 10 MB at most).
-const UPDATE_LIMIT: Duration = Duration::from_secs(120);
+const UPDATE_LIMIT: Duration = Duration::from_mins(2);
 /// For fetching one package (about 50 MB at most).
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(600);
+const DOWNLOAD_LIMIT: Duration = Duration::from_mins(10);
 /// For what touches only local files.
-const LOCAL_LIMIT: Duration = Duration::from_secs(120);
+const LOCAL_LIMIT: Duration = Duration::from_mins(2);
 
 /// One address of an archive, as the sources of a machine name it (sources.list(5)).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Archive {
             self.components.join(" ")
         );
         if let Some(key) = &self.signed_by {
-            stanza.push_str(&format!("Signed-By: {key}\n"));
+            stanza.extend(["Signed-By: ", key, "\n"]);
         }
         stanza
     }
@@ -184,6 +184,17 @@ impl Apt {
         Ok(parse_madison(&table))
     }
 
+    /// A package and all it depends on that the machine has not installed, each with the version to take.
+    pub(crate) fn needed_for(&self, package: &str, version: &str) -> Result<Vec<(String, String)>> {
+        let mut command = self.command("apt-get");
+        // A later option overrides an earlier one: here, and only here, what is installed counts.
+        command.args(["-o", "Dir::State::status=/var/lib/dpkg/status"]);
+        command
+            .args(["install", "--simulate", "--no-install-recommends"])
+            .arg(format!("{package}={version}"));
+        Ok(parse_simulation(&process::output_within(LOCAL_LIMIT, &mut command)?))
+    }
+
     /// Downloads one package, checked against the signed index, and returns its file.
     pub(crate) fn download(&self, package: &str, version: &str) -> Result<PathBuf> {
         let files = self.folder.join("files");
@@ -228,6 +239,17 @@ impl Apt {
 fn parse_madison(table: &str) -> Vec<String> {
     let version = |row: &str| row.split('|').nth(1).map(|version| version.trim().to_owned());
     table.lines().filter_map(version).collect()
+}
+
+/// Lines such as `Inst libllvm22 (1:22.1.8-1~deb12u1 Debian:12/oldstable [amd64])`; with the installed version in square
+/// brackets before the new one when there is one.
+fn parse_simulation(text: &str) -> Vec<(String, String)> {
+    let package = |line: &str| {
+        let (name, rest) = line.strip_prefix("Inst ")?.split_once(' ')?;
+        let version = rest.split_once('(')?.1.split([' ', ')']).next()?;
+        Some((name.to_owned(), version.to_owned()))
+    };
+    text.lines().filter_map(package).collect()
 }
 
 /// Unpacks the files of a package into `folder`, without installing it: with dpkg, or with ar and tar where it is absent.
@@ -323,6 +345,16 @@ mod tests {
         assert!(!Archive { components: strings(&["stable"]), ..main.clone() }.is_main());
         let backports = main.with_suite("trixie-backports");
         assert_eq!((backports.uri, backports.suites), (main.uri, strings(&["trixie-backports"])));
+    }
+
+    #[test]
+    fn packages_of_a_simulation() {
+        let packages = parse_simulation(
+            "Reading package lists...\nInst libllvm22 (1:22.1.8-1~deb12u1 Debian:12/oldstable [amd64])\n\
+             Inst libz3-4 [4.8.12-1] (4.8.12-3.1 Debian:12/oldstable [amd64])\nConf libllvm22 (1:22.1.8-1~deb12u1 x)\n",
+        );
+        let expected = [("libllvm22", "1:22.1.8-1~deb12u1"), ("libz3-4", "4.8.12-3.1")];
+        assert_eq!(packages, expected.map(|(name, version)| (name.to_owned(), version.to_owned())));
     }
 
     #[test]

@@ -1,1 +1,160 @@
+//! `cargo xtask fuzz`: every target of `fuzz/` for a while, with libFuzzer through cargo-fuzz.
+//!
+//! cargo-fuzz asks for a nightly compiler only for its sanitizer flags, which the stable one takes as well when
+//! RUSTC_BOOTSTRAP is set. Builds go to a folder of their own below the target folder, since every crate is compiled
+//! with other flags there. What a run learns (its corpus) goes there too; the checkout keeps the seeds of
+//! `fuzz/corpus/TARGET` and gets a file in `fuzz/artifacts/TARGET` for every crash.
 
+use crate::process;
+use crate::project::Project;
+use crate::tool::Tool;
+use anyhow::{Context, Result, bail, ensure};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CARGO_FUZZ: Tool = Tool { package: "cargo-fuzz", version: "0.13.2", program: "cargo-fuzz" };
+
+/// An input that takes longer counts as a crash, in seconds.
+const INPUT_LIMIT: u32 = 25;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The target to fuzz; without it, every one.
+    target: Option<String>,
+    /// How long to fuzz each target.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    seconds: u32,
+    /// Install cargo-fuzz when it is missing.
+    #[arg(long)]
+    install: bool,
+}
+
+/// What one target came to.
+struct Outcome {
+    target: String,
+    /// Inputs executed, where the fuzzer said so.
+    runs: Option<u64>,
+    /// Files of new crashes.
+    crashes: Vec<PathBuf>,
+    /// Why the run did not end as it should, where that was no crash.
+    failure: Option<String>,
+}
+
+/// Fuzzes and prints a table; an error when anything crashed.
+pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result<()> {
+    let fuzz = project.root.join("fuzz");
+    ensure!(fuzz.join("Cargo.toml").is_file(), "this checkout has no folder fuzz: there is nothing to fuzz");
+    if !CARGO_FUZZ.ready(project, arguments.install)? {
+        bail!("{}", CARGO_FUZZ.hint("cargo xtask fuzz --install"));
+    }
+    let targets = targets(project, arguments.target.as_deref())?;
+    process::run(&mut cargo_fuzz(project, "build")).context("cannot build the fuzz targets")?;
+    let mut outcomes = Vec::new();
+    for target in targets {
+        println!("fuzzing {target} for {} s", arguments.seconds);
+        outcomes.push(fuzz_target(project, target, arguments.seconds)?);
+    }
+    print(project, &outcomes);
+    let bad =
+        outcomes.iter().filter(|outcome| !outcome.crashes.is_empty() || outcome.failure.is_some()).count();
+    ensure!(bad == 0, "{bad} of {} targets crashed or failed", outcomes.len());
+    Ok(())
+}
+
+fn cargo_fuzz(project: &Project, command: &str) -> Command {
+    let mut cargo = project.cargo(&["fuzz", command, "--fuzz-dir", "fuzz"]);
+    if command != "list" {
+        cargo.arg("--target-dir").arg(project.target.join("fuzz"));
+    }
+    cargo.env("RUSTC_BOOTSTRAP", "1").env("RUST_BACKTRACE", "0");
+    cargo
+}
+
+fn targets(project: &Project, wanted: Option<&str>) -> Result<Vec<String>> {
+    let list = process::output(&mut cargo_fuzz(project, "list"))?;
+    let all: Vec<String> = list.lines().map(|line| line.trim().to_owned()).collect();
+    match wanted {
+        None => Ok(all),
+        Some(wanted) if all.iter().any(|target| target == wanted) => Ok(vec![wanted.to_owned()]),
+        Some(wanted) => bail!("there is no fuzz target {wanted}; there are {}", all.join(", ")),
+    }
+}
+
+fn fuzz_target(project: &Project, target: String, seconds: u32) -> Result<Outcome> {
+    let work = project.target.join("fuzz");
+    let corpus = work.join("corpus").join(&target);
+    let log_file = work.join("logs").join(format!("{target}.log"));
+    for folder in [Some(corpus.as_path()), log_file.parent()].into_iter().flatten() {
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    let artifacts = project.root.join("fuzz/artifacts").join(&target);
+    let before = files(&artifacts);
+
+    let mut command = cargo_fuzz(project, "run");
+    // The first folder takes what is learned, further ones are only read.
+    command.arg(&target).arg(&corpus);
+    let seeds = project.root.join("fuzz/corpus").join(&target);
+    if seeds.is_dir() {
+        command.arg(&seeds);
+    }
+    command.arg("--").args([
+        format!("-max_total_time={seconds}"),
+        format!("-timeout={INPUT_LIMIT}"),
+        "-print_final_stats=1".to_owned(),
+    ]);
+    let log = File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
+    let log_too = log.try_clone().context("cannot write the log twice")?;
+    command.stdout(log).stderr(log_too);
+    let status = command.status().with_context(|| format!("cannot start `{}`", process::show(&command)))?;
+
+    let crashes: Vec<PathBuf> = files(&artifacts).difference(&before).cloned().collect();
+    let text = fs::read(&log_file).with_context(|| format!("cannot read {}", log_file.display()))?;
+    let runs = runs_in(&String::from_utf8_lossy(&text));
+    // A fuzzer that cannot start finds no crash either: that must not look like success.
+    let failed = (!status.success() && crashes.is_empty()) || runs.is_none();
+    let failure = failed.then(|| format!("{status}, see {}", project.show(&log_file)));
+    Ok(Outcome { target, runs, crashes, failure })
+}
+
+fn files(folder: &Path) -> BTreeSet<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return BTreeSet::new() };
+    entries.flatten().map(|entry| entry.path()).collect()
+}
+
+/// How many inputs libFuzzer executed: its final statistics, printed also after a crash.
+fn runs_in(log: &str) -> Option<u64> {
+    log.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:")?.trim().parse().ok())
+}
+
+fn print(project: &Project, outcomes: &[Outcome]) {
+    let width = outcomes.iter().map(|outcome| outcome.target.len()).max().unwrap_or_default().max(6);
+    println!("{:width$}  {:>12}  new crashes", "target", "runs");
+    for outcome in outcomes {
+        let runs = outcome.runs.map_or_else(|| "-".to_owned(), |runs| runs.to_string());
+        println!("{:width$}  {runs:>12}  {}", outcome.target, outcome.crashes.len());
+    }
+    for outcome in outcomes {
+        for crash in &outcome.crashes {
+            let file = project.show(crash);
+            println!("{}: {file}; again with: RUSTC_BOOTSTRAP=1 cargo fuzz run {0} {file}", outcome.target);
+        }
+        if let Some(failure) = &outcome.failure {
+            println!("{}: failed: {failure}", outcome.target);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_read_from_the_statistics() {
+        let log = "#2\tINITED cov: 15\nDone 1851012 runs in 6 second(s)\nstat::number_of_executed_units: 1851012\n\
+                   stat::average_exec_per_sec:     308502\n";
+        assert_eq!(runs_in(log), Some(1_851_012));
+        assert_eq!(runs_in("error: could not compile"), None);
+    }
+}

@@ -7,7 +7,7 @@ use crate::component;
 use crate::parsers::{core_modules, remove_others, write};
 use crate::project::Project;
 use crate::target::WasmTarget;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,9 @@ pub(crate) fn build(project: &Project, target: &WasmTarget) -> Result<()> {
         cargo.arg(&manifest).arg("--target-dir").arg(&project.target);
         target.configure(project, &mut cargo);
         let modules = core_modules(&mut cargo)?;
+        ensure!(modules.complete, "not every guest of tests/guests compiles: see above");
         let guests: Vec<(String, &PathBuf, &PathBuf)> = modules
+            .made
             .iter()
             .filter(|(guest, _)| guest.starts_with(project.root.join("tests/guests")))
             .filter_map(|(guest, module)| Some((guest.file_name()?.to_str()?.to_owned(), guest, module)))

@@ -6,20 +6,26 @@
 //! `--install`.
 
 mod bench;
+mod check;
 mod component;
 mod debian;
 mod demo;
+mod fuzz;
 mod guests;
+mod library_source;
+mod log_format;
 mod parsers;
 mod process;
 mod project;
 mod standard_library;
 mod target;
 mod test;
+mod tool;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// What developers of Weir run.
 #[derive(Parser)]
@@ -70,15 +76,42 @@ Tests find the components through WEIR_PARSERS_DIR and WEIR_GUESTS_DIR, and the 
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// Fuzz every target of fuzz/, or one; exits with 1 when a crash is found.
+    #[command(after_help = "Examples:
+  cargo xtask fuzz                      every target for a minute
+  cargo xtask fuzz framing --seconds 600
+  cargo xtask fuzz --install            install cargo-fuzz first, when it is missing")]
+    Fuzz(fuzz::Arguments),
+    /// Format, lints, documents, log messages, licences and advisories, spelling.
+    #[command(after_help = "Examples:
+  cargo xtask check
+  cargo xtask check --install           install cargo-deny and typos first, when they are missing")]
+    Check {
+        /// Install the tools that are missing with `cargo install`.
+        #[arg(long)]
+        install: bool,
+    },
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Not as `Result` would print it, which adds a backtrace where the environment asks for those of panics.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
     let project = project::Project::find()?;
     match arguments.command {
         Command::Demo => demo::run(&project),
         Command::BuildParsers => parsers::build(&project, &target::WasmTarget::get(&project)?),
         Command::Test { arguments } => test::run(&project, &arguments),
         Command::Bench { json, arguments } => bench::run(&project, json.as_deref(), &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&project, &arguments),
+        Command::Check { install } => check::run(&project, install),
     }
 }

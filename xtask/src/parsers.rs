@@ -1,13 +1,14 @@
 //! Parsers: crates of `parsers-wasm` to component files in `target/parsers`.
 //!
-//! A parser is a folder with a parser.toml. Those of the workspace are compiled in one run of cargo; a team's parser
-//! (`parsers-wasm/teams/TEAM/LOG_TYPE`) is a package by itself and is compiled in a run of its own, into the same target
-//! folder.
+//! A parser is a folder with a parser.toml and a Cargo.toml. Those of the workspace are compiled in one run of cargo; a
+//! team's parser (`parsers-wasm/teams/TEAM/LOG_TYPE`) is a package by itself and is compiled in a run of its own, into
+//! the same target folder. A parser that cannot be built is named, and keeps no other from being built.
 
 use crate::component::{self, Fixture};
+use crate::process;
 use crate::project::Project;
 use crate::target::WasmTarget;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -145,31 +146,28 @@ fn name_in(manifest: &[u8]) -> Result<String> {
     Ok(name)
 }
 
-/// Compiles all parsers and returns the core module of each, by the parser's folder.
+/// Compiles all parsers and returns the core modules, by the parser's folder. A parser that does not compile has none.
 fn compile(project: &Project, target: &WasmTarget, parsers: &[Parser]) -> Result<BTreeMap<PathBuf, PathBuf>> {
-    let mut members = project.cargo(&["build", "--release"]);
-    let mut alone = Vec::new();
+    let mut members = project.cargo(&["build", "--release", "--keep-going"]);
+    let mut runs = Vec::new();
     let mut has_members = false;
     for parser in parsers {
         if let Some(package) = project.member_in(&parser.folder) {
             members.args(["--package", &package.name]);
             has_members = true;
-        } else if parser.folder.parent() == Some(project.root.join("parsers-wasm").as_path()) {
-            bail!(
-                "{} is no member of the workspace: add it to `members` in Cargo.toml",
-                project.show(&parser.folder)
-            );
         } else {
             let mut cargo = project.cargo(&["build", "--release", "--manifest-path"]);
             cargo.arg(parser.folder.join("Cargo.toml")).arg("--target-dir").arg(&project.target);
-            alone.push(cargo);
+            runs.push(cargo);
         }
     }
-    let runs = has_members.then_some(members).into_iter().chain(alone);
+    if has_members {
+        runs.insert(0, members);
+    }
     let mut modules = BTreeMap::new();
     for mut cargo in runs {
         target.configure(project, &mut cargo);
-        modules.extend(core_modules(&mut cargo)?);
+        modules.extend(core_modules(&mut cargo)?.made);
     }
     Ok(modules)
 }
@@ -184,11 +182,19 @@ struct Message {
     filenames: Vec<PathBuf>,
 }
 
-/// Runs a `cargo build` and returns the WebAssembly modules it made, or found made, by the folder of their package.
-pub(crate) fn core_modules(cargo: &mut Command) -> Result<BTreeMap<PathBuf, PathBuf>> {
+/// What a `cargo build` for WebAssembly came to.
+pub(crate) struct CoreModules {
+    /// The modules that it made, or found made, by the folder of their package.
+    pub(crate) made: BTreeMap<PathBuf, PathBuf>,
+    /// Whether everything compiled; what did not is on standard error.
+    pub(crate) complete: bool,
+}
+
+/// Runs a `cargo build` of libraries.
+pub(crate) fn core_modules(cargo: &mut Command) -> Result<CoreModules> {
     cargo.args(["--lib", "--message-format", "json-render-diagnostics"]).stdout(Stdio::piped());
-    let mut child = cargo.spawn().context("cannot start cargo")?;
-    let mut modules = BTreeMap::new();
+    let mut child = cargo.spawn().with_context(|| format!("cannot start `{}`", process::show(cargo)))?;
+    let mut made = BTreeMap::new();
     let stdout = child.stdout.take().context("cargo has no standard output")?;
     for line in BufReader::new(stdout).lines() {
         let line = line.context("cannot read what cargo prints")?;
@@ -198,18 +204,17 @@ pub(crate) fn core_modules(cargo: &mut Command) -> Result<BTreeMap<PathBuf, Path
             && let Some(module) = message.filenames.into_iter().find(is_module)
             && let Some(folder) = message.manifest_path.parent()
         {
-            modules.insert(folder.to_owned(), module);
+            made.insert(folder.to_owned(), module);
         }
     }
     let status = child.wait().context("cannot wait for cargo")?;
-    ensure!(status.success(), "cargo could not compile for WebAssembly: see above");
-    Ok(modules)
+    Ok(CoreModules { made, complete: status.success() })
 }
 
 /// The bytes of a parser's component: refused with the import's name when it has any.
 fn package(parser: &Parser, module: Option<&PathBuf>) -> Result<Vec<u8>> {
     let module = module.context(
-        "its package makes no WebAssembly module: set crate-type = [\"cdylib\", \"rlib\"] under [lib] in its Cargo.toml",
+        "it did not compile (see above), or its Cargo.toml has no crate-type = [\"cdylib\", \"rlib\"] under [lib]",
     )?;
     let module = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let mut bytes = component::encode(&module).context("cannot be made a component")?;

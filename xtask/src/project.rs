@@ -73,14 +73,16 @@ impl Project {
         self.packages.iter().any(|package| package.name == name)
     }
 
-    /// The host program, whether or not it has been built yet.
-    pub(crate) fn program(&self) -> PathBuf {
-        self.target.join("release").join(format!("{HOST}{}", env::consts::EXE_SUFFIX))
-    }
-
-    /// Builds the host program.
-    pub(crate) fn build_program(&self) -> Result<()> {
-        process::run(&mut self.cargo(&["build", "--release", "--package", HOST]))
+    /// Builds a program of the workspace and returns its file.
+    ///
+    /// Cargo unites the features of dependencies over the packages that a run selects, and adds those of development
+    /// dependencies when it selects examples or tests. So that the demo, the bench and the tests share what they compile
+    /// instead of each compiling wasmtime and tantivy with a slightly different set, all of them select everything that
+    /// `cargo test --workspace` does, and build one binary of it.
+    pub(crate) fn build_program(&self, name: &str) -> Result<PathBuf> {
+        let selection = ["build", "--release", "--workspace", "--examples", "--bin", name];
+        process::run(&mut self.cargo(&selection))?;
+        Ok(self.target.join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX)))
     }
 
     /// A path as a person names it: relative to the root of the checkout where it lies inside.

@@ -5,33 +5,15 @@
 //! `RUSTC_BOOTSTRAP` are confined to this one build: with them in every build, build scripts that look at the variable
 //! would run again, and their dependents with them, at each change between a build for the host and one for parsers.
 
-use crate::debian::{self, Apt, Archive};
+use crate::library_source::{self, Source, sha256};
 use crate::process;
 use crate::project::Project;
-use crate::target::{FEATURES, Rustc, TRIPLE, setting};
-use anyhow::{Context, Result, bail, ensure};
+use crate::target::{FEATURES, Rustc, TRIPLE, registry, setting};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// Where rustup's component rust-src and Debian's package of that name put the source.
-pub(crate) const SOURCE_IN_SYSROOT: &str = "lib/rustlib/src/rust/library";
-
-/// The suites that carry newer compilers than a stable Debian, the smaller index first.
-const SUITES: [&str; 2] = ["trixie-backports", "sid"];
-
-/// The oldest compiler that the workspace accepts (`rust-version`).
-const OLDEST: (u32, u32) = (1, 95);
-
-/// SHA-256 of packages that were checked by hand, beside apt's own check of each download against the signed index.
-const PINNED: [(&str, &str, &str); 1] = [(
-    "rust-src",
-    "1.95.0+dfsg1-2~bpo13+1",
-    "7b76db5b880a77f9e52975d2baa6209d2f76d2c9c2789515c3088cb960e2c83b",
-)];
 
 /// The last file written into a sysroot: where it exists, the sysroot is whole.
 const MARKER: &str = "built.json";
@@ -66,20 +48,10 @@ fn folder_of(project: &Project, rustc: &Rustc) -> PathBuf {
     project.target.join("wasm-sysroot").join(&sha256(identity.as_bytes())[..16])
 }
 
-/// A source of the standard library and the compiler that it belongs to.
-struct Source {
-    /// The folder `library` of the compiler's source.
-    library: PathBuf,
-    /// In words.
-    name: String,
-    /// The compiler, when it is not the toolchain's.
-    rustc: Option<PathBuf>,
-}
-
 /// Builds the standard library, from the first source that is to be had, and prints one line that says which.
 pub(crate) fn build(project: &Project, rustc: &Rustc, linker: Option<&Path>) -> Result<Sysroot> {
     let downloads = project.target.join("rust-src");
-    let source = find_source(&downloads, rustc)?;
+    let source = library_source::find(&downloads, rustc)?;
     let way = format!("standard library built from source ({})", source.name);
     println!("wasm target: {way}, once, in about a minute");
 
@@ -100,129 +72,6 @@ pub(crate) fn build(project: &Project, rustc: &Rustc, linker: Option<&Path>) -> 
     Ok(sysroot)
 }
 
-fn find_source(downloads: &Path, rustc: &Rustc) -> Result<Source> {
-    let library = rustc.sysroot.join(SOURCE_IN_SYSROOT);
-    if is_library(&library) {
-        return Ok(Source { library, name: "the toolchain's own rust-src".to_owned(), rustc: None });
-    }
-    let packaged = match packaged_source(downloads, &rustc.release) {
-        Ok(source) => return Ok(source),
-        Err(error) => error,
-    };
-    packaged_compiler(downloads).map_err(|error| {
-        anyhow::anyhow!(
-            "{} does not exist; a package rust-src of version {}: {packaged:#}; a compiler with its source, packages \
-             rustc-web and rust-web-src: {error:#}",
-            library.display(),
-            rustc.release
-        )
-    })
-}
-
-fn is_library(folder: &Path) -> bool {
-    folder.join("Cargo.lock").is_file() && folder.join("core/src/lib.rs").is_file()
-}
-
-/// First choice: the source of the toolchain's own version, from Debian's package.
-fn packaged_source(downloads: &Path, release: &str) -> Result<Source> {
-    let archives = machine_archives()?;
-    let main = archives.iter().find(|archive| archive.is_main()).context(
-        "the machine's apt sources name no main archive of Debian, which is where the package would come from",
-    )?;
-    let mut seen = Vec::new();
-    for suite in SUITES {
-        let folder = downloads.join(suite);
-        let apt = match Apt::new(&folder, &[main.with_suite(suite)]) {
-            Ok(apt) => apt,
-            Err(error) => {
-                seen.push(format!("{suite}: {error:#}"));
-                continue;
-            }
-        };
-        let versions = apt.versions("rust-src")?;
-        let Some(version) = debian::version_of_release(&versions, release) else {
-            seen.push(format!("{suite} has versions {}", versions.join(", ")));
-            continue;
-        };
-        let unpacked = folder.join("unpacked");
-        fetch(&apt, "rust-src", version, &unpacked)?;
-        let library = library_in(&unpacked)?;
-        return Ok(Source {
-            library,
-            name: format!("package rust-src {version}, signature checked"),
-            rustc: None,
-        });
-    }
-    bail!("{}", seen.join("; "))
-}
-
-/// Second choice: another compiler that the machine's own archives carry together with its source.
-fn packaged_compiler(downloads: &Path) -> Result<Source> {
-    let mut archives = machine_archives()?;
-    archives.retain(|archive| archive.components.iter().any(|component| component == "main"));
-    let folder = downloads.join("web");
-    let apt = Apt::new(&folder, &archives)?;
-    let sources = apt.versions("rust-web-src")?;
-    let compilers = apt.versions("rustc-web")?;
-    let version =
-        compilers.iter().find(|&version| sources.contains(version) && is_new_enough(version)).with_context(
-            || format!("no version of at least {}.{} has both, of {compilers:?}", OLDEST.0, OLDEST.1),
-        )?;
-    let (major, minor) = major_and_minor(version).context("a version that was new enough has numbers")?;
-    let unpacked = folder.join("unpacked");
-    let library_package = format!("libstd-rust-web-{major}.{minor}");
-    for package in ["rustc-web", &library_package, "libstd-rust-web-dev", "rust-web-src"] {
-        fetch(&apt, package, version, &unpacked)?;
-    }
-    let rustc = unpacked.join("usr/bin/rustc");
-    process::output(std::process::Command::new(&rustc).arg("-vV"))
-        .context("the unpacked compiler does not run")?;
-    let name = format!("packages rustc-web and rust-web-src {version}, signatures checked");
-    Ok(Source { library: library_in(&unpacked)?, name, rustc: Some(rustc) })
-}
-
-fn machine_archives() -> Result<Vec<Archive>> {
-    ensure!(process::is_installed("apt-get"), "apt-get is not installed");
-    debian::machine_archives(Path::new("/etc/apt"))
-}
-
-fn major_and_minor(version: &str) -> Option<(u32, u32)> {
-    let mut numbers = debian::upstream(version).split('.').map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
-}
-
-fn is_new_enough(version: &str) -> bool {
-    major_and_minor(version).is_some_and(|numbers| numbers >= OLDEST)
-}
-
-/// Downloads a package, checks it and unpacks it.
-fn fetch(apt: &Apt, package: &str, version: &str, into: &Path) -> Result<()> {
-    let file = apt.download(package, version)?;
-    if let Some((_, _, pinned)) = PINNED.iter().find(|pin| (pin.0, pin.1) == (package, version)) {
-        let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let found = sha256(&bytes);
-        ensure!(
-            found == *pinned,
-            "{} is not the package that was checked before: its SHA-256 is {found}, not {pinned}. Do not use it; find \
-             out who serves it",
-            file.display()
-        );
-    }
-    debian::unpack(&file, into)
-}
-
-/// The one folder `usr/src/NAME/library` of an unpacked package.
-fn library_in(unpacked: &Path) -> Result<PathBuf> {
-    let sources = unpacked.join("usr/src");
-    for entry in fs::read_dir(&sources).with_context(|| format!("cannot list {}", sources.display()))? {
-        let library = entry?.path().join("library");
-        if is_library(&library) {
-            return Ok(library);
-        }
-    }
-    bail!("no folder of {} holds the source of the standard library", sources.display())
-}
-
 /// Compiles the standard library in `work` and lays it out as `work/sysroot`.
 fn compile(
     project: &Project,
@@ -241,16 +90,16 @@ fn compile(
     write(&package.join("src/lib.rs"), "#![no_std]\n")?;
     let target = work.join("target");
     let mut cargo = project.cargo(&["build", "--release", "--quiet", "-Z", "build-std=std,panic_abort"]);
-    let flags = json!([
-        "-C",
-        FEATURES,
-        // Parsers may ask for link-time optimization.
-        "-C",
-        "embed-bitcode=yes",
-        // As in the libraries that are distributed; and no path of this machine in any parser.
-        format!("--remap-path-prefix={}=/rustc/{}/library", source.library.display(), rustc.commit),
-    ]);
-    cargo.args(["--target", TRIPLE, "--config"]).arg(setting("rustflags", &flags));
+    // Parsers may ask for link-time optimization, which needs bitcode.
+    let mut flags =
+        vec!["-C".to_owned(), FEATURES.to_owned(), "-C".to_owned(), "embed-bitcode=yes".to_owned()];
+    // The paths of the libraries that are distributed; and no path of this machine in any parser.
+    let sources = format!("/rustc/{}/library", rustc.commit);
+    flags.push(format!("--remap-path-prefix={}={sources}", source.library.display()));
+    if let Some(registry) = registry() {
+        flags.push(format!("--remap-path-prefix={}=/registry", registry.display()));
+    }
+    cargo.args(["--target", TRIPLE, "--config"]).arg(setting("rustflags", &json!(flags)));
     if let Some(compiler) = &source.rustc {
         cargo.env("RUSTC", compiler);
         if let Some(linker) = linker {
@@ -287,14 +136,6 @@ fn compile(
     Ok(())
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn write(file: &Path, text: &str) -> Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -308,36 +149,5 @@ fn remove(folder: &Path) -> Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sha256_of_the_standard_example() {
-        // FIPS 180-2, appendix B.1.
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(sha256(b"abc"), expected);
-    }
-
-    #[test]
-    fn compilers_are_compared_as_numbers() {
-        assert!(is_new_enough("1.96.0+dfsg1-1~deb12u2"));
-        assert!(is_new_enough("1.100.0+dfsg1-1"));
-        assert!(is_new_enough("2.0.0-1"));
-        assert!(!is_new_enough("1.85.0+dfsg3-1~deb12u3"));
-        assert!(!is_new_enough("garbage"));
-    }
-
-    #[test]
-    fn pins_are_digests() {
-        for (package, version, digest) in PINNED {
-            assert!(
-                digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()),
-                "{package} {version}"
-            );
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! Contract: [`WasmTarget::get`] prints one line that says which way it was; whatever it had to do is done once for a
 //! toolchain, and a second call costs two calls of rustc.
 
+use crate::library_source::SOURCE_IN_SYSROOT;
 use crate::process;
 use crate::project::Project;
 use crate::standard_library::{self, Sysroot};
@@ -21,7 +22,7 @@ pub(crate) const TRIPLE: &str = "wasm32-unknown-unknown";
 pub(crate) const FEATURES: &str = "target-feature=+simd128,+bulk-memory";
 
 /// Long enough for some 30 MB on a slow line, short enough where the server cannot be reached.
-const RUSTUP_LIMIT: Duration = Duration::from_secs(60);
+const RUSTUP_LIMIT: Duration = Duration::from_mins(1);
 
 /// The compiler in use.
 pub(crate) struct Rustc {
@@ -113,11 +114,11 @@ impl WasmTarget {
         };
         let sysroot = standard_library::build(project, &rustc, linker.as_deref()).with_context(|| {
             format!(
-                "no standard library for {TRIPLE}. Tried rustup: {rustup:#}. Tried to build it from source: see below. \
-                 By hand: `rustup target add {TRIPLE}` where rustup's server can be reached, or install the source of \
-                 the standard library of rustc {} so that {} exists",
+                "no standard library for {TRIPLE}: not from rustup ({rustup:#}), and not built from source, as follows. \
+                 By hand: `rustup target add {TRIPLE}` where rustup's server can be reached, else put the source of the \
+                 standard library of rustc {} where {} exists",
                 rustc.release,
-                rustc.sysroot.join(standard_library::SOURCE_IN_SYSROOT).display(),
+                rustc.sysroot.join(SOURCE_IN_SYSROOT).join("Cargo.lock").display(),
             )
         })?;
         Ok(Self { sysroot: Some(sysroot), linker })
@@ -156,7 +157,7 @@ pub(crate) fn setting(name: &str, value: &serde_json::Value) -> String {
 }
 
 /// Where cargo unpacks the crates of registries.
-fn registry() -> Option<PathBuf> {
+pub(crate) fn registry() -> Option<PathBuf> {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")))?;
     Some(home.join("registry/src"))

@@ -4,7 +4,7 @@
 //! through the environment: WEIR_PARSERS_DIR and WEIR_GUESTS_DIR (components), WEIR_BIN (the host program), each an
 //! absolute path.
 
-use crate::project::Project;
+use crate::project::{HOST, Project};
 use crate::target::WasmTarget;
 use crate::{guests, parsers, process};
 use anyhow::Result;
@@ -15,7 +15,7 @@ pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
     let target = WasmTarget::get(project)?;
     parsers::build(project, &target)?;
     guests::build(project, &target)?;
-    project.build_program()?;
+    let program = project.build_program(HOST)?;
     let mut cargo = project.cargo(&["test", "--release"]);
     if !names_packages(arguments) {
         cargo.arg("--workspace");
@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
         .args(arguments)
         .env("WEIR_PARSERS_DIR", parsers::folder(project))
         .env("WEIR_GUESTS_DIR", guests::folder(project))
-        .env("WEIR_BIN", project.program());
+        .env("WEIR_BIN", program);
     process::run(&mut cargo)
 }
 
