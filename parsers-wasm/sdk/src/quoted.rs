@@ -121,6 +121,18 @@ impl<'a> Splitter<'a> {
         Some(Token { text, quoted: false, closed: true, escaped: false })
     }
 
+    /// Like [`Splitter::bare`] for a field that may hold blanks: it ends at the first blank behind which `follows`
+    /// takes the rest, or where none does, at the first blank.
+    pub fn bare_before(&mut self, follows: impl Fn(&str) -> bool) -> Option<Token<'a>> {
+        self.skip_blanks();
+        let line = self.rest;
+        let end = memchr::memchr_iter(b' ', line.as_bytes())
+            .find(|at| line.get(at + 1..).is_some_and(|rest| !rest.starts_with(' ') && follows(rest)));
+        let Some(end) = end else { return self.bare() };
+        let text = self.take(end, end + 1);
+        Some(Token { text: text.trim_end_matches(' '), quoted: false, closed: true, escaped: false })
+    }
+
     /// The next field if it stands in quotes; see [`Splitter::token_before`]. `None` if it does not.
     pub fn quoted_before(&mut self, follows: impl Fn(&str) -> bool) -> Option<Token<'a>> {
         self.skip_blanks();
@@ -279,6 +291,10 @@ mod tests {
         let mut fields = Splitter::verbatim(r#""GET /a" b" 200 x"#);
         assert_eq!(fields.token_before(number).map(Token::raw), Some(r#"GET /a" b"#));
         assert_eq!(fields.rest(), "200 x");
+        let mut bare = Splitter::verbatim("user/a b 7 c d");
+        assert_eq!(bare.bare_before(number).map(Token::raw), Some("user/a b"));
+        assert_eq!(bare.bare_before(number).map(Token::raw), Some("7"));
+        assert_eq!(bare.rest(), "c d");
         let mut none = Splitter::verbatim(r#""GET /a" b" c"#);
         assert_eq!(none.token_before(number).map(Token::raw), Some("GET /a"));
     }

@@ -238,6 +238,26 @@ fn is_protocol(text: &str) -> bool {
         && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
+/// A text with its percent-encoding undone once; `None` where there is none, or where the bytes would not be UTF-8.
+pub fn percent_decode(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    while let Some(at) = bytes.get(from..).and_then(|rest| memchr::memchr(b'%', rest)).map(|at| from + at) {
+        out.extend_from_slice(bytes.get(from..at)?);
+        let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16).map(|digit| digit as u8);
+        if let (Some(high), Some(low)) = (digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
+            out.push(high << 4 | low);
+            from = at + 3;
+        } else {
+            out.push(b'%');
+            from = at + 1;
+        }
+    }
+    out.extend_from_slice(bytes.get(from..)?);
+    (out != bytes).then(|| String::from_utf8(out).ok())?
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +326,21 @@ mod tests {
             ("http://a.example", None),
         ] {
             assert_eq!(Url::parse(text).extension(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn percent_encoding_is_undone_once() {
+        for (text, expected) in [
+            ("a%20b%2520c", Some("a b%20c")),
+            ("%e2%82%AC", Some("\u{20ac}")),
+            ("plain", None),
+            ("100%", None),
+            ("%zz%4", None),
+            ("%ff", None),
+            ("%", None),
+        ] {
+            assert_eq!(percent_decode(text).as_deref(), expected, "{text}");
         }
     }
 
