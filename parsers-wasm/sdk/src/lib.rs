@@ -37,6 +37,7 @@ mod event;
 pub mod fit;
 mod frame;
 pub mod json;
+pub mod linux;
 pub mod network;
 pub mod positional;
 pub mod quoted;

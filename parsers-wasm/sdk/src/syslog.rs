@@ -117,14 +117,24 @@ impl<'a> Head<'a> {
         self.severity().and_then(|code| LEVELS.get(usize::from(code))).copied()
     }
 
-    /// Sets `process.name` and `process.pid`. These come before [`Head::set_host`] in the table's order, and the other
-    /// fields of `process` between the two.
+    /// Sets `process.name`, `process.pid`, `process.executable` where the program is a path, and what else of `process`
+    /// the text told, in the table's order.
     #[inline]
-    pub fn set_process(&self, event: &mut Event<'_>) {
-        event.set_some(ecs::PROCESS_NAME, self.program);
+    pub fn set_process(
+        &self,
+        event: &mut Event<'_>,
+        command_line: Option<&str>,
+        working_directory: Option<&str>,
+    ) {
+        let path = self.program.filter(|program| program.starts_with('/'));
+        let name = path.and_then(|path| path.rsplit_once('/')).map(|(_, name)| name).or(self.program);
+        event.set_some(ecs::PROCESS_NAME, name);
         if let Some(process) = self.process {
             event.set_integer(ecs::PROCESS_PID, process);
         }
+        event.set_some(ecs::PROCESS_EXECUTABLE, path);
+        event.set_some(ecs::PROCESS_COMMAND_LINE, command_line);
+        event.set_some(ecs::PROCESS_WORKING_DIRECTORY, working_directory);
     }
 
     /// Sets `host.name` and `host.hostname`, the wrapper's or configured host where the line names none.
@@ -286,7 +296,7 @@ fn is_host(word: &str) -> bool {
 }
 
 /// `program[pid]: text`, `program: text`, `program[pid] text`: the program, the process id and the text. Programs of
-/// macOS have names with blanks (`Safari Helper[1]:`) and may act for another (`launchd[1] (com.example.job[7]):`).
+/// macOS have names with blanks (`Mail Helper[1]:`).
 fn split_tag(rest: &str) -> (Option<&str>, Option<&str>, &str) {
     let nothing = (None, None, rest);
     let Some(at) = memchr::memchr2(b':', b'[', rest.as_bytes()) else { return nothing };
@@ -312,15 +322,9 @@ fn split_tag(rest: &str) -> (Option<&str>, Option<&str>, &str) {
         let named = one_word || (digits && name.as_bytes().first().is_some_and(u8::is_ascii_uppercase));
         return if named { (Some(name), Some(process), text) } else { nothing };
     }
-    if one_word && digits {
-        let text = behind.strip_prefix(" (").and_then(|inner| inner.split_once("):")).map(|(_, text)| text);
-        return match text {
-            Some(text) => (Some(name), Some(process), text),
-            None if behind.is_empty() || behind.starts_with(' ') => (Some(name), Some(process), behind),
-            None => nothing,
-        };
-    }
-    nothing
+    // launchd says behind its tag for which job it speaks, which stays in the text: `launchd[1] (com.example.job[7]): x`
+    let named = one_word && digits && (behind.is_empty() || behind.starts_with(' '));
+    if named { (Some(name), Some(process), behind) } else { nothing }
 }
 
 /// How many bytes of `text` are structured data; 0 if it does not begin with any that is closed.
@@ -426,7 +430,7 @@ mod tests {
         Head::parse(line, &SCOPE).unwrap()
     }
 
-    fn who<'a>(line: &'a str) -> (Option<&'a str>, Option<&'a str>, Option<&'a str>, &'a str) {
+    fn who(line: &str) -> (Option<&str>, Option<&str>, Option<&str>, &str) {
         let Head { host, program, process, text, .. } = head(line);
         (host, program, process, text)
     }
@@ -447,7 +451,7 @@ mod tests {
             ("web1 kernel: [1.5] eth0: up", (Some("web1"), Some("kernel"), None, "[1.5] eth0: up")),
             ("web1 postfix/smtpd[4]: x", (Some("web1"), Some("postfix/smtpd"), Some("4"), "x")),
             ("web1 Mail Helper[9]: x", (Some("web1"), Some("Mail Helper"), Some("9"), "x")),
-            ("web1 launchd[1] (com.example.job[7]): x", (Some("web1"), Some("launchd"), Some("1"), "x")),
+            ("web1 launchd[1] (a.job[7]): x", (Some("web1"), Some("launchd"), Some("1"), "(a.job[7]): x")),
             ("web1 prog[7] x: y", (Some("web1"), Some("prog"), Some("7"), "x: y")),
             ("web1 app[worker]: x", (Some("web1"), Some("app"), Some("worker"), "x")),
             (
@@ -531,8 +535,8 @@ mod tests {
         for bad in [r#"[a x="1"#, "[a x=1]", r#"[a ="1"]"#, "[a][a]", "[]", "[a]x"] {
             assert_eq!(elements(bad), None, "{bad}");
         }
-        let many =
-            format!("[a {}]", (0..=MOST_PARAMETERS).map(|n| format!("p{n}=\"v\" ")).collect::<String>());
+        let parameters: Vec<String> = (0..=MOST_PARAMETERS).map(|n| format!("p{n}=\"v\"")).collect();
+        let many = format!("[a {}]", parameters.join(" "));
         assert_eq!(elements(&many), None);
     }
 }
