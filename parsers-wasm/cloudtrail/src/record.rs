@@ -63,8 +63,16 @@ impl<'a> Record<'a> {
         event: &mut Event<'_>,
     ) -> Result<Self, ParseError> {
         let mut record = Record::default();
-        let mut walk =
-            Walk { text, reader, runs: Runs::new(text), out: event.vendor(), fields: 0, depth: 0, member: 0 };
+        let mut walk = Walk {
+            text,
+            reader,
+            runs: Runs::new(text),
+            out: event.vendor(),
+            fields: 0,
+            depth: 0,
+            member: 0,
+            object: 0,
+        };
         walk.reader.object();
         while let Some(key) = walk.reader.key() {
             match key.raw() {
@@ -275,8 +283,9 @@ struct Walk<'r, 'a, 'w> {
     out: ObjectWriter<'w>,
     fields: u32,
     depth: u32,
-    /// Where the object begins that the caller reads.
+    /// Where the member and its object begin that the caller reads.
     member: usize,
+    object: usize,
 }
 
 impl<'a> Walk<'_, 'a, '_> {
@@ -308,23 +317,21 @@ impl<'a> Walk<'_, 'a, '_> {
     #[inline]
     fn flag(&mut self, key: &str) -> Result<Option<bool>, ParseError> {
         let value = self.value();
-        match value.text {
-            "true" | "false" => {
-                self.runs.keep(self.reader);
-                Ok(Some(value.text == "true"))
-            }
-            "\"true\"" | "\"false\"" => {
-                self.runs.flush(&mut self.out);
-                let flag = value.text == "\"true\"";
-                self.out.boolean(key, flag);
-                Ok(Some(flag))
-            }
-            "null" => {
-                self.runs.flush(&mut self.out);
-                Ok(None)
-            }
-            _ => Err(ParseError::bad_field(key, "neither true nor false")),
+        if value.shape == Shape::Boolean {
+            self.runs.keep(self.reader);
+            return Ok(Some(value.text == "true"));
         }
+        self.runs.flush(&mut self.out);
+        if value.is_null() {
+            return Ok(None);
+        }
+        let word = value.string().map(JsonText::raw).unwrap_or_default();
+        let flag = word.eq_ignore_ascii_case("true");
+        if !flag && !word.eq_ignore_ascii_case("false") {
+            return Err(ParseError::bad_field(key, "neither true nor false"));
+        }
+        self.out.boolean(key, flag);
+        Ok(Some(flag))
     }
 
     /// A member that is always an object: see the module's rule.
@@ -378,7 +385,7 @@ impl<'a> Walk<'_, 'a, '_> {
     #[inline]
     fn enters(&mut self, key: &str) -> bool {
         if self.reader.peek() == b'{' {
-            self.member = self.reader.position();
+            (self.member, self.object) = (self.reader.member_start(), self.reader.position());
             return true;
         }
         self.tree(key);
@@ -391,11 +398,11 @@ impl<'a> Walk<'_, 'a, '_> {
         self.fields += 1 + fields;
         self.depth = self.depth.max(depth);
         if !odd {
-            self.runs.keep(self.reader);
+            self.runs.keep_from(self.member, self.reader);
             return;
         }
         self.runs.flush(&mut self.out);
-        let value = self.text.get(self.member..self.reader.position()).unwrap_or_default();
+        let value = self.text.get(self.object..self.reader.position()).unwrap_or_default();
         self.out.object(key, |object| {
             object.string(TEXT_MEMBER, value);
         });

@@ -92,6 +92,28 @@ fn fixtures() -> Vec<Value> {
     events
 }
 
+/// Whatever the order of the members, the tree is the record without what is `null`.
+#[test]
+fn the_vendor_tree_is_the_record_in_any_order() {
+    let file = include_str!("../fixtures/management.json");
+    let file: Value = serde_json::from_str(file).unwrap();
+    let records = file["Records"].as_array().unwrap();
+    for record in records {
+        let members: Vec<(&String, &Value)> = record.as_object().unwrap().iter().collect();
+        let expected: serde_json::Map<String, Value> = members
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(key, value)| ((*key).clone(), (*value).clone()))
+            .collect();
+        for shift in 0..members.len() {
+            let order = members.iter().cycle().skip(shift).take(members.len());
+            let text: Vec<String> = order.map(|(key, value)| format!("{key:?} : {value}")).collect();
+            let (events, outcomes) = parse(&[&format!(" {{ {} }} ", text.join(" ,"))], None);
+            assert_eq!(events[0]["aws"]["cloudtrail"], Value::Object(expected.clone()), "{outcomes:?}");
+        }
+    }
+}
+
 /// Objects that an index takes as flat ones, by the README's rule.
 const FREE: [&str; 6] = [
     "requestParameters",

@@ -184,7 +184,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// The offset at which the current member begins: its key's opening quote.
+    /// The offset at which the member begins whose key was read last: the key's opening quote.
     #[inline]
     pub fn member_start(&self) -> usize {
         self.member
@@ -484,11 +484,17 @@ impl<'a> Runs<'a> {
         Runs { text, start: None, end: 0 }
     }
 
-    /// Keeps the member whose value `reader` has just read.
+    /// Keeps the member whose value `reader` has just read in one call.
     #[inline]
     pub fn keep(&mut self, reader: &Reader<'_>) {
+        self.keep_from(reader.member_start(), reader);
+    }
+
+    /// Keeps the member that began at `start` (see [`Reader::member_start`]) and whose value was walked.
+    #[inline]
+    pub fn keep_from(&mut self, start: usize, reader: &Reader<'_>) {
         if self.start.is_none() {
-            self.start = Some(reader.member_start());
+            self.start = Some(start);
         }
         self.end = reader.position();
     }
