@@ -4,8 +4,9 @@
 //! does not know keep their name and value. A line with another number of values than the layout has columns is
 //! malformed: guessing would shift values into other fields.
 
-use crate::ParseError;
-use crate::json;
+use crate::reader::{JsonText, Reader};
+use crate::{Context, FramingKind, ObjectWriter, ParseError, ip_version, json};
+use std::borrow::Cow;
 
 /// Where the values of a line go.
 #[derive(Debug, Clone)]
@@ -36,11 +37,17 @@ impl Layout {
             })
             .collect();
         if !columns.iter().any(|column| column.known.is_some()) {
-            return Err(ParseError::unknown_layout(format!("no known field in the header: {}", shorten(header))));
+            return Err(ParseError::unknown_layout(format!(
+                "no known field in the header: {}",
+                shorten(header)
+            )));
         }
         for (index, column) in columns.iter().enumerate() {
             if columns.iter().take(index).any(|other| other.name == column.name) {
-                return Err(ParseError::unknown_layout(format!("field {} occurs twice in the header", column.name)));
+                return Err(ParseError::unknown_layout(format!(
+                    "field {} occurs twice in the header",
+                    column.name
+                )));
             }
         }
         Ok(Layout { columns })
@@ -85,24 +92,197 @@ impl Layout {
     }
 }
 
-/// The members of a flat JSON object (a Parquet row) as texts: names with `-` replaced by `_`; a string without its
-/// quotes, anything else as it stands.
+/// Names the columns that a parser knows, with `_` for `-`, and which of them hold numbers: an `enum Known` of slots,
+/// `NAMES` and `NUMERIC`.
 ///
-/// # Errors
-/// When the text is not a JSON object.
-pub fn row_values(row: &str) -> Result<Vec<(String, String)>, ParseError> {
-    let members: serde_json::Map<String, serde_json::Value> = serde_json::from_str(row)?;
-    Ok(members
-        .into_iter()
-        .filter_map(|(name, value)| {
-            let text = match value {
-                serde_json::Value::Null => return None,
-                serde_json::Value::String(text) => text,
-                other => other.to_string(),
-            };
-            Some((name.replace('-', "_"), text))
+/// ```
+/// weir_parser_sdk::known_columns! { srcaddr = "srcaddr" text, type_ = "type" text, bytes = "bytes" number }
+/// assert_eq!(NAMES[Known::type_ as usize], "type");
+/// assert!(NUMERIC[Known::bytes as usize]);
+/// ```
+#[macro_export]
+macro_rules! known_columns {
+    ($($name:ident = $text:literal $kind:ident),* $(,)?) => {
+        #[derive(Clone, Copy)]
+        #[allow(dead_code, non_camel_case_types, reason = "the log's own field names; not all have an ECS field")]
+        enum Known { $($name),* }
+        const NAMES: &[&str] = &[$($text),*];
+        const NUMERIC: &[bool] = &[$($crate::known_columns!(@$kind)),*];
+    };
+    (@number) => { true };
+    (@text) => { false };
+}
+
+/// Reads a flow log's records, lines or Parquet rows, into rows of known values.
+#[derive(Debug, Clone)]
+pub struct Table {
+    layout: Layout,
+    names: &'static [&'static str],
+    numeric: &'static [bool],
+    parquet: bool,
+    assumed: bool,
+}
+
+/// One record as it was read: a line, or a Parquet row's members.
+#[derive(Debug)]
+pub enum Values<'a> {
+    /// A line, split when its values are asked for.
+    Line(&'a str),
+    /// Each member's known slot, name and value.
+    Members(Vec<(Option<u16>, Cow<'a, str>, Cow<'a, str>)>),
+}
+
+impl Table {
+    /// The table of a batch: its header's columns, else those of `default_format`.
+    ///
+    /// # Errors
+    /// See [`Layout::from_header`].
+    pub fn new(
+        batch: &Context<'_>,
+        names: &'static [&'static str],
+        numeric: &'static [bool],
+        default_format: &str,
+    ) -> Result<Self, ParseError> {
+        let layout = Layout::from_header(batch.header.unwrap_or(default_format), names)?;
+        let parquet = batch.framing == FramingKind::ParquetRow;
+        Ok(Table { layout, names, numeric, parquet, assumed: batch.header.is_none() && !parquet })
+    }
+
+    /// Whether nothing said what the columns are, so that lines are taken to have the default format.
+    pub fn is_assumed(&self) -> bool {
+        self.assumed
+    }
+
+    /// Reads a record. A line is not looked at yet.
+    ///
+    /// # Errors
+    /// When a Parquet row is not a JSON object.
+    pub fn read<'a>(&self, text: &'a str) -> Result<Values<'a>, ParseError> {
+        if !self.parquet {
+            return Ok(Values::Line(text));
+        }
+        let mut reader = Reader::new(text);
+        if reader.peek() != b'{' {
+            return Err(ParseError::bad_json("a Parquet row is a JSON object"));
+        }
+        let mut members = Vec::with_capacity(self.names.len());
+        reader.object();
+        while let Some(key) = reader.key() {
+            let value = reader.value();
+            if value.is_null() {
+                continue;
+            }
+            let mut name = key.unescape();
+            if name.contains('-') {
+                name = Cow::Owned(name.replace('-', "_"));
+            }
+            let known = self.names.iter().position(|known| **known == *name).map(|index| index as u16);
+            let value = value.string().map_or(Cow::Borrowed(value.text), JsonText::unescape);
+            members.push((known, name, value));
+        }
+        reader.end()?;
+        Ok(Values::Members(members))
+    }
+
+    /// Gives each value to `take` with its known slot, if any, and its name.
+    ///
+    /// # Errors
+    /// When a line has more or fewer values than there are columns.
+    #[inline]
+    fn each<'v>(
+        &self,
+        values: &'v Values<'_>,
+        mut take: impl FnMut(Option<u16>, &str, &'v str),
+    ) -> Result<(), ParseError> {
+        match values {
+            Values::Line(line) => self.layout.split(line, take),
+            Values::Members(members) => {
+                for (known, name, value) in members {
+                    take(*known, name, value);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The known values of a record.
+    ///
+    /// # Errors
+    /// When a line has more or fewer values than there are columns.
+    #[inline]
+    pub fn row<'v, const N: usize>(&self, values: &'v Values<'_>) -> Result<Row<'v, N>, ParseError> {
+        let mut row = Row(["-"; N]);
+        self.each(values, |known, _, value| {
+            if let Some(slot) = known.and_then(|index| row.0.get_mut(usize::from(index))) {
+                *slot = value;
+            }
+        })?;
+        Ok(row)
+    }
+
+    /// Writes every value of a record, known or not, into the vendor's tree: numbers where the column holds numbers.
+    ///
+    /// # Errors
+    /// When a line has more or fewer values than there are columns.
+    #[inline]
+    pub fn write(&self, values: &Values<'_>, vendor: &mut ObjectWriter<'_>) -> Result<(), ParseError> {
+        self.each(values, |known, name, value| {
+            if value == "-" || value.is_empty() {
+                return;
+            }
+            let numeric =
+                known.and_then(|index| self.numeric.get(usize::from(index))).is_some_and(|numeric| *numeric);
+            if numeric && is_integer(value) {
+                vendor.raw(name, value);
+            } else {
+                vendor.string(name, value);
+            }
         })
-        .collect())
+    }
+
+    /// Checks what shows that the columns are not what the header says: `numbers` that are none, `addresses` that are
+    /// no IP addresses.
+    ///
+    /// # Errors
+    /// Names the first such column.
+    pub fn check<const N: usize>(
+        &self,
+        row: &Row<'_, N>,
+        numbers: &[usize],
+        addresses: &[usize],
+    ) -> Result<(), ParseError> {
+        let name = |index: usize| self.names.get(index).copied().unwrap_or_default();
+        for &index in numbers {
+            if row.some(index).is_some_and(|value| !is_integer(value)) {
+                return Err(ParseError::bad_field(name(index), "not a number"));
+            }
+        }
+        for &index in addresses {
+            if row.some(index).is_some_and(|value| ip_version(value).is_none()) {
+                return Err(ParseError::bad_field(name(index), "not an IP address"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One record's known values by slot; `-` where it has none.
+#[derive(Debug)]
+pub struct Row<'a, const N: usize>([&'a str; N]);
+
+impl<'a, const N: usize> Row<'a, N> {
+    /// The value in a slot.
+    #[inline]
+    pub fn get(&self, index: usize) -> &'a str {
+        self.0.get(index).copied().unwrap_or("-")
+    }
+
+    /// The value in a slot, unless it is absent.
+    #[inline]
+    pub fn some(&self, index: usize) -> Option<&'a str> {
+        let value = self.get(index);
+        (value != "-" && !value.is_empty()).then_some(value)
+    }
 }
 
 /// Whether a value can be written as a JSON number in a numeric field.

@@ -2,31 +2,18 @@
 //!
 //! Format: "Flow log records" and "Flow log files" in the Amazon VPC User Guide.
 
-use weir_parser_sdk::columns::{self, Layout};
+use weir_parser_sdk::columns::{self, Table};
 use weir_parser_sdk::{
-    Category, Context, DESTINATION, Event, EventOutcome, Frame, FramingKind, Instant, Kind, ObjectWriter, Outcome,
-    ParseError, Parser, SOURCE, Skip, Type, ecs, ip_version, json, time,
+    Category, Context, DESTINATION, Event, EventOutcome, Frame, Instant, Kind, Outcome, ParseError, Parser,
+    SOURCE, Skip, Type, ecs, ip_version, network, time,
 };
 
 /// Version 2's fields in their default order: what a file without a header holds.
 const DEFAULT_FORMAT: &str = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes \
                               start end action log-status";
 
-macro_rules! known_fields {
-    ($($name:ident = $text:literal $kind:ident),* $(,)?) => {
-        #[derive(Clone, Copy)]
-        #[allow(dead_code, non_camel_case_types, reason = "the flow log's own field names; not all have an ECS field")]
-        enum Known { $($name),* }
-        const NAMES: &[&str] = &[$($text),*];
-        /// Whether the vendor's tree holds the field as a number.
-        const NUMERIC: &[bool] = &[$(known_fields!(@$kind)),*];
-    };
-    (@number) => { true };
-    (@text) => { false };
-}
-
 // Every field of versions 2 to 10; fields of later versions are kept under their own names.
-known_fields! {
+weir_parser_sdk::known_columns! {
     version = "version" number, account_id = "account_id" text, interface_id = "interface_id" text,
     srcaddr = "srcaddr" text, dstaddr = "dstaddr" text, srcport = "srcport" number, dstport = "dstport" number,
     protocol = "protocol" number, packets = "packets" number, bytes = "bytes" number, start = "start" number,
@@ -47,40 +34,26 @@ known_fields! {
 
 const KNOWN: usize = NAMES.len();
 
-/// One record's known values by field; `-` where it has none.
-struct Row<'a>([&'a str; KNOWN]);
+type Row<'a> = columns::Row<'a, KNOWN>;
 
-impl<'a> Row<'a> {
-    fn empty() -> Self {
-        Row(["-"; KNOWN])
-    }
+const NUMBERS: [usize; 7] = [
+    Known::start as usize,
+    Known::end as usize,
+    Known::bytes as usize,
+    Known::packets as usize,
+    Known::srcport as usize,
+    Known::dstport as usize,
+    Known::protocol as usize,
+];
+const ADDRESSES: [usize; 4] = [
+    Known::srcaddr as usize,
+    Known::dstaddr as usize,
+    Known::pkt_srcaddr as usize,
+    Known::pkt_dstaddr as usize,
+];
 
-    #[inline]
-    fn set(&mut self, index: u16, value: &'a str) {
-        if let Some(slot) = self.0.get_mut(usize::from(index)) {
-            *slot = value;
-        }
-    }
-
-    #[inline]
-    fn get(&self, field: Known) -> &'a str {
-        self.0.get(field as usize).copied().unwrap_or("-")
-    }
-
-    #[inline]
-    fn some(&self, field: Known) -> Option<&'a str> {
-        let value = self.get(field);
-        (value != "-" && !value.is_empty()).then_some(value)
-    }
-}
-
-/// The parser; one layout for each batch.
-pub struct VpcFlow {
-    layout: Layout,
-    /// Without a header only version 2's default format can be told from others.
-    assumed: bool,
-    rows: bool,
-}
+/// The parser; one table for each batch.
+pub struct VpcFlow(Table);
 
 impl Parser for VpcFlow {
     const MODULE: &'static str = "aws";
@@ -88,49 +61,28 @@ impl Parser for VpcFlow {
     const VENDOR: &'static str = "aws.vpcflow";
 
     fn new(batch: &Context<'_>) -> Result<Self, ParseError> {
-        let layout = Layout::from_header(batch.header.unwrap_or(DEFAULT_FORMAT), NAMES)?;
-        Ok(VpcFlow { layout, assumed: batch.header.is_none(), rows: batch.framing == FramingKind::ParquetRow })
+        Ok(VpcFlow(Table::new(batch, NAMES, NUMERIC, DEFAULT_FORMAT)?))
     }
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
-        let Some(text) = frame.as_str() else { return Err(ParseError::no_match("a flow log record is ASCII")) };
-        let mut row = Row::empty();
-        if self.rows {
-            let values = columns::row_values(text)?;
-            for (name, value) in &values {
-                if let Some(index) = NAMES.iter().position(|known| known == name) {
-                    row.set(index as u16, value);
-                }
-            }
-            check(&row)?;
-            write_fields(&row, event)?;
-            let mut vendor = event.vendor();
-            for (name, value) in &values {
-                let known = NAMES.iter().position(|known| known == name);
-                write_vendor(&mut vendor, known, name, value);
-            }
-            return Ok(Outcome::Event);
-        }
+        let Some(text) = frame.as_str() else {
+            return Err(ParseError::no_match("a flow log record is ASCII"));
+        };
         let text = text.trim_end();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
-        self.layout
-            .split(text, |known, _, value| {
-                if let Some(index) = known {
-                    row.set(index, value);
-                }
-            })
-            .map_err(|error| if self.assumed { unknown_layout() } else { error })?;
-        if self.assumed && row.get(Known::version) != "2" {
+        let table = &self.0;
+        let values = table.read(text)?;
+        // Without a header only version 2's default format can be told from others.
+        let row: Row<'_> =
+            table.row(&values).map_err(|error| if table.is_assumed() { unknown_layout() } else { error })?;
+        if table.is_assumed() && row.get(Known::version as usize) != "2" {
             return Err(unknown_layout());
         }
-        check(&row)?;
+        table.check(&row, &NUMBERS, &ADDRESSES)?;
         write_fields(&row, event)?;
-        let mut vendor = event.vendor();
-        self.layout.split(text, |known, name, value| {
-            write_vendor(&mut vendor, known.map(usize::from), name, value);
-        })?;
+        table.write(&values, &mut event.vendor())?;
         Ok(Outcome::Event)
     }
 }
@@ -141,37 +93,22 @@ fn unknown_layout() -> ParseError {
     )
 }
 
-/// Values that show that the columns are not what the header says.
-fn check(row: &Row<'_>) -> Result<(), ParseError> {
-    for field in [Known::start, Known::end, Known::bytes, Known::packets, Known::srcport, Known::dstport, Known::protocol] {
-        if let Some(value) = row.some(field)
-            && !columns::is_integer(value)
-        {
-            return Err(ParseError::bad_field(NAMES.get(field as usize).unwrap_or(&""), "not a number"));
-        }
-    }
-    for field in [Known::srcaddr, Known::dstaddr, Known::pkt_srcaddr, Known::pkt_dstaddr] {
-        if let Some(value) = row.some(field)
-            && ip_version(value).is_none()
-        {
-            return Err(ParseError::bad_field(NAMES.get(field as usize).unwrap_or(&""), "not an IP address"));
-        }
-    }
-    Ok(())
-}
-
 fn seconds(row: &Row<'_>, field: Known) -> Option<i64> {
-    time::parse_epoch_seconds(row.some(field)?)
+    time::parse_epoch_seconds(row.some(field as usize)?)
 }
 
 fn write_fields(row: &Row<'_>, event: &mut Event<'_>) -> Result<(), ParseError> {
-    let action = row.get(Known::action);
+    let get = |field: Known| row.get(field as usize);
+    let some = |field: Known| row.some(field as usize);
+    let action = get(Known::action);
     let (types, outcome): (&[Type], _) = match action {
         "ACCEPT" => (&[Type::Connection, Type::Allowed], EventOutcome::Success),
         "REJECT" => (&[Type::Connection, Type::Denied], EventOutcome::Failure),
         // NODATA and SKIPDATA say that nothing was seen or recorded.
         "-" => (&[Type::Info], EventOutcome::Unknown),
-        other => return Err(ParseError::bad_field("action", format!("{other:?} is neither ACCEPT nor REJECT"))),
+        other => {
+            return Err(ParseError::bad_field("action", format!("{other:?} is neither ACCEPT nor REJECT")));
+        }
     };
     event.categorize(Kind::Event, &[Category::Network], types);
     match action {
@@ -180,7 +117,7 @@ fn write_fields(row: &Row<'_>, event: &mut Event<'_>) -> Result<(), ParseError> 
         _ => {}
     }
     event.set(ecs::EVENT_OUTCOME, outcome);
-    event.set_some(ecs::EVENT_REASON, row.some(Known::reject_reason));
+    event.set_some(ecs::EVENT_REASON, some(Known::reject_reason));
     let (start, end) = (seconds(row, Known::start), seconds(row, Known::end));
     if let Some(start) = start {
         event.set(ecs::EVENT_START, Instant(start));
@@ -193,70 +130,36 @@ fn write_fields(row: &Row<'_>, event: &mut Event<'_>) -> Result<(), ParseError> 
     }
 
     // The interface's addresses; a log that records only the packet's gives those.
-    let source = row.some(Known::srcaddr).or(row.some(Known::pkt_srcaddr)).unwrap_or("-");
-    let destination = row.some(Known::dstaddr).or(row.some(Known::pkt_dstaddr)).unwrap_or("-");
-    event.set_endpoint(SOURCE, source, row.some(Known::srcport));
+    let source = some(Known::srcaddr).or(some(Known::pkt_srcaddr)).unwrap_or("-");
+    let destination = some(Known::dstaddr).or(some(Known::pkt_dstaddr)).unwrap_or("-");
+    event.set_endpoint(SOURCE, source, some(Known::srcport));
     for (field, known) in [(ecs::SOURCE_BYTES, Known::bytes), (ecs::SOURCE_PACKETS, Known::packets)] {
-        event.set_integer(field, row.get(known));
+        event.set_integer(field, get(known));
     }
-    event.set_endpoint(DESTINATION, destination, row.some(Known::dstport));
+    event.set_endpoint(DESTINATION, destination, some(Known::dstport));
     if let Some(version) = ip_version(source).or(ip_version(destination)) {
         event.set(ecs::NETWORK_TYPE, if version == 4 { "ipv4" } else { "ipv6" });
     }
-    if let Some(protocol) = row.some(Known::protocol) {
-        if let Some(transport) = transport(protocol) {
+    if let Some(protocol) = some(Known::protocol) {
+        if let Some(transport) = network::transport(protocol) {
             event.set(ecs::NETWORK_TRANSPORT, transport);
         }
         event.set(ecs::NETWORK_IANA_NUMBER, protocol);
     }
-    event.set_some(ecs::NETWORK_DIRECTION, row.some(Known::flow_direction));
-    event.set_integer(ecs::NETWORK_BYTES, row.get(Known::bytes));
-    event.set_integer(ecs::NETWORK_PACKETS, row.get(Known::packets));
-    event.set_some(ecs::CONTAINER_ID, row.some(Known::ecs_container_id));
-    event.set_some(ecs::ORCHESTRATOR_CLUSTER_NAME, row.some(Known::ecs_cluster_name));
+    event.set_some(ecs::NETWORK_DIRECTION, some(Known::flow_direction));
+    event.set_integer(ecs::NETWORK_BYTES, get(Known::bytes));
+    event.set_integer(ecs::NETWORK_PACKETS, get(Known::packets));
+    event.set_some(ecs::CONTAINER_ID, some(Known::ecs_container_id));
+    event.set_some(ecs::ORCHESTRATOR_CLUSTER_NAME, some(Known::ecs_cluster_name));
     event.set(ecs::CLOUD_PROVIDER, "aws");
-    event.cloud(row.some(Known::account_id).filter(|id| *id != "unknown"), row.some(Known::region));
-    event.set_some(ecs::CLOUD_INSTANCE_ID, row.some(Known::instance_id));
+    event.cloud(some(Known::account_id).filter(|id| *id != "unknown"), some(Known::region));
+    event.set_some(ecs::CLOUD_INSTANCE_ID, some(Known::instance_id));
     for field in [Known::pkt_srcaddr, Known::pkt_dstaddr] {
-        if let Some(address) = row.some(field) {
+        if let Some(address) = some(field) {
             event.related_ip(address);
         }
     }
     Ok(())
-}
-
-#[inline]
-fn write_vendor(vendor: &mut ObjectWriter<'_>, known: Option<usize>, name: &str, value: &str) {
-    if value == "-" || value.is_empty() {
-        return;
-    }
-    let numeric = known.and_then(|index| NUMERIC.get(index)).is_some_and(|numeric| *numeric);
-    if numeric && json::is_integer(value.as_bytes()) {
-        vendor.raw(name, value);
-    } else {
-        vendor.string(name, value);
-    }
-}
-
-/// IANA "Assigned Internet Protocol Numbers", as ECS spells `network.transport`.
-fn transport(protocol: &str) -> Option<&'static str> {
-    Some(match protocol {
-        "6" => "tcp",
-        "17" => "udp",
-        "1" => "icmp",
-        "2" => "igmp",
-        "4" => "ipv4",
-        "41" => "ipv6",
-        "47" => "gre",
-        "50" => "esp",
-        "51" => "ah",
-        "58" => "ipv6-icmp",
-        "89" => "ospf",
-        "103" => "pim",
-        "112" => "vrrp",
-        "132" => "sctp",
-        _ => return None,
-    })
 }
 
 weir_parser_sdk::export_parser!(VpcFlow);
