@@ -223,46 +223,49 @@ impl Table {
     /// Writes every value of a record, known or not, into the vendor's tree: numbers where the column holds numbers.
     ///
     /// # Errors
-    /// When a line has more or fewer values than there are columns.
+    /// When a column that holds numbers does not (the columns are not what the header says), or a line has more or
+    /// fewer values than there are columns.
     #[inline]
     pub fn write(&self, values: &Values<'_>, vendor: &mut ObjectWriter<'_>) -> Result<(), ParseError> {
+        let mut flaw = None;
         self.each(values, |known, name, value| {
             if value == "-" || value.is_empty() {
                 return;
             }
-            let numeric =
-                known.and_then(|index| self.numeric.get(usize::from(index))).is_some_and(|numeric| *numeric);
-            if numeric && is_integer(value) {
+            let numeric = known.and_then(|index| self.numeric.get(usize::from(index)));
+            if !numeric.is_some_and(|numeric| *numeric) {
+                vendor.string(name, value);
+            } else if is_integer(value) {
                 vendor.raw(name, value);
             } else {
-                vendor.string(name, value);
+                flaw = known;
             }
-        })
+        })?;
+        match flaw {
+            Some(index) => Err(ParseError::bad_field(self.name(usize::from(index)), "not a number")),
+            None => Ok(()),
+        }
     }
 
-    /// Checks what shows that the columns are not what the header says: `numbers` that are none, `addresses` that are
-    /// no IP addresses.
+    /// Checks that addresses are addresses, if the columns are what the header says.
     ///
     /// # Errors
-    /// Names the first such column.
-    pub fn check<const N: usize>(
+    /// Names the first of the columns that holds something else.
+    pub fn check_addresses<const N: usize>(
         &self,
         row: &Row<'_, N>,
-        numbers: &[usize],
         addresses: &[usize],
     ) -> Result<(), ParseError> {
-        let name = |index: usize| self.names.get(index).copied().unwrap_or_default();
-        for &index in numbers {
-            if row.some(index).is_some_and(|value| !is_integer(value)) {
-                return Err(ParseError::bad_field(name(index), "not a number"));
-            }
-        }
         for &index in addresses {
             if row.some(index).is_some_and(|value| ip_version(value).is_none()) {
-                return Err(ParseError::bad_field(name(index), "not an IP address"));
+                return Err(ParseError::bad_field(self.name(index), "not an IP address"));
             }
         }
         Ok(())
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        self.names.get(index).copied().unwrap_or_default()
     }
 }
 

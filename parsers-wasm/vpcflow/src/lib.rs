@@ -36,15 +36,6 @@ const KNOWN: usize = NAMES.len();
 
 type Row<'a> = columns::Row<'a, KNOWN>;
 
-const NUMBERS: [usize; 7] = [
-    Known::start as usize,
-    Known::end as usize,
-    Known::bytes as usize,
-    Known::packets as usize,
-    Known::srcport as usize,
-    Known::dstport as usize,
-    Known::protocol as usize,
-];
 const ADDRESSES: [usize; 4] = [
     Known::srcaddr as usize,
     Known::dstaddr as usize,
@@ -80,8 +71,8 @@ impl Parser for VpcFlow {
         if table.is_assumed() && row.get(Known::version as usize) != "2" {
             return Err(unknown_layout());
         }
-        table.check(&row, &NUMBERS, &ADDRESSES)?;
-        write_fields(&row, event)?;
+        table.check_addresses(&row, &ADDRESSES)?;
+        write_fields(&row, frame, event)?;
         table.write(&values, &mut event.vendor())?;
         Ok(Outcome::Event)
     }
@@ -97,7 +88,7 @@ fn seconds(row: &Row<'_>, field: Known) -> Option<i64> {
     time::parse_epoch_seconds(row.some(field as usize)?)
 }
 
-fn write_fields(row: &Row<'_>, event: &mut Event<'_>) -> Result<(), ParseError> {
+fn write_fields(row: &Row<'_>, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<(), ParseError> {
     let get = |field: Known| row.get(field as usize);
     let some = |field: Known| row.some(field as usize);
     let action = get(Known::action);
@@ -125,7 +116,7 @@ fn write_fields(row: &Row<'_>, event: &mut Event<'_>) -> Result<(), ParseError> 
     if let Some(end) = end {
         event.set(ecs::EVENT_END, Instant(end));
     }
-    if let Some(time) = end.or(start) {
+    if let Some(time) = end.or(start).or(frame.wrapper_time()) {
         event.timestamp(time);
     }
 
