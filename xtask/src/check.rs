@@ -9,8 +9,8 @@ use crate::project::Project;
 use crate::tool::Tool;
 use anyhow::{Result, bail, ensure};
 
-const CARGO_DENY: Tool = Tool { package: "cargo-deny", version: "0.19.0", program: "cargo-deny" };
-const TYPOS: Tool = Tool { package: "typos-cli", version: "1.40.0", program: "typos" };
+const CARGO_DENY: Tool = Tool { package: "cargo-deny", version: "0.20.2", program: "cargo-deny" };
+const TYPOS: Tool = Tool { package: "typos-cli", version: "1.52.0", program: "typos" };
 
 /// Workspaces and packages beside the one of the root that rustfmt must be told of.
 const OTHER_MANIFESTS: [&str; 3] =
@@ -104,13 +104,21 @@ fn dependencies(project: &Project, install: bool) -> Result<Verdict> {
     if !CARGO_DENY.ready(project, install)? {
         return Ok(Verdict::Skipped(CARGO_DENY.hint("cargo xtask check --install")));
     }
-    process::run(&mut project.cargo(&["deny", "--workspace", "check", "bans", "licenses", "sources"]))?;
+    process::run(&mut project.cargo(&[
+        "deny",
+        "--workspace",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ]))?;
     // The advisories come over the network. Where that fails nothing is known, which is not the same as a failure.
     let mut fetch = project.cargo(&["deny", "fetch", "db"]);
     if let Err(error) = process::output(&mut fetch) {
         return Ok(Verdict::Skipped(format!("licences passed, but the advisories cannot be had: {error:#}")));
     }
-    process::run(&mut project.cargo(&["deny", "--workspace", "check", "--disable-fetch", "advisories"]))?;
+    process::run(&mut project.cargo(&["deny", "--offline", "--workspace", "check", "advisories"]))?;
     Ok(Verdict::Passed)
 }
 

@@ -33,7 +33,7 @@ use std::process::ExitCode;
 #[command(after_help = "Examples:
   cargo xtask demo                      build everything and walk through a day of logs
   cargo xtask test                      all tests, as continuous integration runs them
-  cargo xtask test -p weir ledger       some of them: what follows goes to cargo test
+  cargo xtask test ledger               some of them: what follows goes to cargo test
   cargo xtask build-parsers             compile the parsers to target/parsers/NAME.wasm
   cargo xtask bench --json bench.json   measure, and keep the rows
   cargo xtask fuzz framing --seconds 60 look for crashes in one target

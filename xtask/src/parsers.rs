@@ -217,7 +217,8 @@ fn package(parser: &Parser, module: Option<&PathBuf>) -> Result<Vec<u8>> {
         "it did not compile (see above), or its Cargo.toml has no crate-type = [\"cdylib\", \"rlib\"] under [lib]",
     )?;
     let module = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
-    let mut bytes = component::encode(&module).context("cannot be made a component")?;
+    let mut bytes =
+        component::encode(&module).context("it cannot be made a component, which imports nothing")?;
     let imports = component::imports(&bytes)?;
     ensure!(
         imports.is_empty(),
