@@ -26,7 +26,7 @@ impl HeaderFramer {
 }
 
 impl LineRule for HeaderRule {
-    fn is_framing(&mut self, line: &[u8], sink: &mut Sink) -> bool {
+    fn is_framing(&mut self, line: &[u8], sink: &mut Sink<'_>) -> bool {
         let candidate = self.first || self.each;
         self.first = false;
         if !candidate || !self.pattern.is_match(line) {
@@ -54,7 +54,7 @@ impl DirectiveFramer {
 }
 
 impl LineRule for DirectiveRule {
-    fn is_framing(&mut self, line: &[u8], sink: &mut Sink) -> bool {
+    fn is_framing(&mut self, line: &[u8], sink: &mut Sink<'_>) -> bool {
         if line.starts_with(&self.prefix) {
             put_in_force(line, sink);
             return true;
@@ -64,7 +64,7 @@ impl LineRule for DirectiveRule {
 }
 
 /// A batch has one header, so a new one ends the batch. The same line again changes nothing.
-fn put_in_force(line: &[u8], sink: &mut Sink) {
+fn put_in_force(line: &[u8], sink: &mut Sink<'_>) {
     let header = String::from_utf8_lossy(line);
     if sink.header(StreamSlot::MAIN).is_none_or(|current| **current != *header) {
         sink.set_header(StreamSlot::MAIN, Some(Arc::from(&*header)));

@@ -12,7 +12,7 @@ use crate::ingest::stream::{DamageReason, FrameLimits};
 /// What a line means to the framing.
 pub(crate) trait LineRule: Send {
     /// Whether the line (without its end, not empty) is no frame. May change the sink's header.
-    fn is_framing(&mut self, line: &[u8], sink: &mut Sink) -> bool;
+    fn is_framing(&mut self, line: &[u8], sink: &mut Sink<'_>) -> bool;
 }
 
 /// Every line is a frame.
@@ -20,7 +20,7 @@ pub(crate) struct PlainLines;
 
 impl LineRule for PlainLines {
     #[inline]
-    fn is_framing(&mut self, _line: &[u8], _sink: &mut Sink) -> bool {
+    fn is_framing(&mut self, _line: &[u8], _sink: &mut Sink<'_>) -> bool {
         false
     }
 }
@@ -44,7 +44,7 @@ impl<R: LineRule> LineFramer<R> {
 
     /// One line without its LF.
     #[inline]
-    fn line(&mut self, line: &[u8], offset: u64, sink: &mut Sink) {
+    fn line(&mut self, line: &[u8], offset: u64, sink: &mut Sink<'_>) {
         let text = line.strip_suffix(b"\r").unwrap_or(line);
         if text.len() > self.frame_bytes {
             sink.damage(StreamSlot::MAIN, offset, line, self.too_long());
@@ -59,7 +59,7 @@ impl<R: LineRule> LineFramer<R> {
     }
 
     /// Consumes the rest of a line that is too long.
-    fn skip(&mut self, data: &[u8], sink: &mut Sink) -> usize {
+    fn skip(&mut self, data: &[u8], sink: &mut Sink<'_>) -> usize {
         let Some(mut loss) = self.loss.take() else { return 0 };
         if let Some(end) = memchr(b'\n', data) {
             loss.extend(&data[..end]);
@@ -75,7 +75,7 @@ impl<R: LineRule> LineFramer<R> {
 }
 
 impl<R: LineRule> Framer for LineFramer<R> {
-    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink) -> usize {
+    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink<'_>) -> usize {
         let Shown { data, offset, more } = shown;
         let mut start = self.skip(data, sink);
         if self.loss.is_some() {
@@ -103,7 +103,7 @@ impl<R: LineRule> Framer for LineFramer<R> {
         start
     }
 
-    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink) {
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>) {
         match (self.loss.take(), ending) {
             (Some(mut loss), ending) => {
                 loss.extend(rest);

@@ -8,8 +8,12 @@
 //! framer drops shows.
 
 mod header;
+mod json;
 mod lines;
+mod scan;
 mod sink;
+#[cfg(test)]
+mod tests;
 mod whole;
 
 use regex::bytes::Regex;
@@ -194,11 +198,11 @@ pub(crate) trait Framer: Send {
     /// Hands every frame that is certainly complete to the sink and returns how many bytes it is done with. Stops
     /// early when the sink is full. While `more` is set and nothing could be consumed, the same bytes are shown again
     /// with more behind them, so a framer must consume something once it is shown more than it may keep.
-    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink) -> usize;
+    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink<'_>) -> usize;
 
     /// Deals with all of `rest`, what [`Framer::frame`] left, as nothing follows it but `ending`. Called once for
     /// each end and each break, after `frame` consumed nothing with `more` unset.
-    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink);
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>);
 }
 
 /// The framer for a member's own stream, which is the sink's main one.
@@ -211,9 +215,11 @@ pub(crate) fn framer_for(framing: &PreparedFraming, limits: &FrameLimits) -> Box
             Box::new(header::DirectiveFramer::with_prefix(prefix.clone(), comment.clone(), limits))
         }
         PreparedFraming::WholeObject => Box::new(whole::WholeFramer::new(limits)),
-        PreparedFraming::Lines
-        | PreparedFraming::Json { .. }
-        | PreparedFraming::MultiLine { .. }
-        | PreparedFraming::ParquetRows => Box::new(lines::LineFramer::new(lines::PlainLines, limits)),
+        PreparedFraming::Json { pointers } => {
+            Box::new(json::JsonFramer::new(json::EveryValue, pointers.clone(), limits))
+        }
+        PreparedFraming::Lines | PreparedFraming::MultiLine { .. } | PreparedFraming::ParquetRows => {
+            Box::new(lines::LineFramer::new(lines::PlainLines, limits))
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::ingest::decompress::Break;
 use crate::ingest::stream::{
     Damage, DamageReason, FrameBatch, FrameKind, FrameLimits, Item, Position, RouteDecision, StreamKey,
-    Unparsed, UnparsedReason, Wrapped,
+    StreamRouter, Unparsed, UnparsedReason, Wrapped,
 };
 
 /// Items ready beyond which a framer should pause, so that a buffer full of one-byte frames does not become a queue.
@@ -68,8 +68,11 @@ pub(crate) struct FramerCounts {
 }
 
 /// Collects frames into batches; see the module.
-pub(crate) struct Sink {
+pub(crate) struct Sink<'router> {
     limits: FrameLimits,
+    router: &'router dyn StreamRouter,
+    /// The configured header, which overrules the router's.
+    header: Option<Arc<str>>,
     streams: Vec<OpenStream>,
     slots: HashMap<Arc<StreamKey>, StreamSlot>,
     ready: VecDeque<Item>,
@@ -78,11 +81,17 @@ pub(crate) struct Sink {
     counts: FramerCounts,
 }
 
-impl Sink {
+impl<'router> Sink<'router> {
     /// An empty sink; [`Sink::begin_member`] gives it its main stream.
-    pub(crate) fn new(limits: FrameLimits) -> Self {
+    pub(crate) fn new(
+        limits: FrameLimits,
+        router: &'router dyn StreamRouter,
+        header: Option<Arc<str>>,
+    ) -> Self {
         Self {
             limits,
+            router,
+            header,
             streams: Vec::new(),
             slots: HashMap::new(),
             ready: VecDeque::new(),
@@ -92,10 +101,21 @@ impl Sink {
         }
     }
 
-    /// Begins a member: gives out what is open and makes `key` the main stream.
-    pub(crate) fn begin_member(&mut self, key: Arc<StreamKey>, decision: RouteDecision) {
+    /// Begins a member: gives out what is open, asks the router and makes `key` the main stream.
+    pub(crate) fn begin_member(&mut self, key: StreamKey) -> RouteDecision {
+        let decision = self.router.route(&key);
         self.close_streams();
-        self.open(key, decision);
+        self.open(key, decision.clone());
+        decision
+    }
+
+    /// The slot of a stream, opened if need be; good until the next call.
+    pub(crate) fn stream(&mut self, key: StreamKey) -> StreamSlot {
+        if let Some(slot) = self.slots.get(&key) {
+            return *slot;
+        }
+        let decision = self.router.route(&key);
+        self.open(key, decision)
     }
 
     pub(crate) fn limits(&self) -> &FrameLimits {
@@ -106,23 +126,14 @@ impl Sink {
         self.counts
     }
 
-    /// The router's answer for an open stream.
-    pub(crate) fn decision(&self, slot: StreamSlot) -> Option<&RouteDecision> {
-        self.streams.get(slot.0).map(|stream| &stream.decision)
-    }
-
     pub(crate) fn key(&self, slot: StreamSlot) -> Arc<StreamKey> {
         self.streams.get(slot.0).map_or_else(Arc::default, |stream| Arc::clone(&stream.key))
     }
 
-    /// The slot of a stream that is open.
-    pub(crate) fn find(&self, key: &StreamKey) -> Option<StreamSlot> {
-        self.slots.get(key).copied()
-    }
-
-    /// Opens a stream. Past the limit of open streams all but the main one are given out and closed first, so a slot
-    /// is good only until the next call.
-    pub(crate) fn open(&mut self, key: Arc<StreamKey>, decision: RouteDecision) -> StreamSlot {
+    /// Opens a stream. Past the limit of open streams all but the main one are given out and closed first, so that
+    /// memory stays bounded.
+    fn open(&mut self, key: StreamKey, decision: RouteDecision) -> StreamSlot {
+        let key = Arc::new(key);
         if self.streams.len() >= self.limits.open_streams {
             for index in 1..self.streams.len() {
                 self.flush(StreamSlot(index));
@@ -133,7 +144,7 @@ impl Sink {
         let slot = StreamSlot(self.streams.len());
         self.streams.push(OpenStream {
             kind: decision.framing.kind(),
-            header: decision.header.clone(),
+            header: self.header.clone().or_else(|| decision.header.clone()),
             decision,
             key: Arc::clone(&key),
             buffers: self.spare.pop().unwrap_or_default(),
@@ -164,14 +175,6 @@ impl Sink {
         self.flush(slot);
         if let Some(stream) = self.streams.get_mut(slot.0) {
             stream.header = header;
-        }
-    }
-
-    /// Says what the frames of a stream are, when it is not what the framing says.
-    pub(crate) fn set_kind(&mut self, slot: StreamSlot, kind: FrameKind) {
-        self.flush(slot);
-        if let Some(stream) = self.streams.get_mut(slot.0) {
-            stream.kind = kind;
         }
     }
 

@@ -16,7 +16,7 @@ impl WholeFramer {
 }
 
 impl Framer for WholeFramer {
-    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink) -> usize {
+    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink<'_>) -> usize {
         if self.loss.is_none() {
             if shown.data.len() <= self.frame_bytes {
                 return 0;
@@ -30,7 +30,7 @@ impl Framer for WholeFramer {
         shown.data.len()
     }
 
-    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink) {
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>) {
         match (self.loss.take(), ending) {
             (Some(mut loss), ending) => {
                 loss.extend(rest);

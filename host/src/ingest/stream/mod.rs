@@ -305,6 +305,6 @@ impl RouteDecision {
 
 /// Decides what becomes of a stream. Asked once for each member, and once more for each stream in a wrapper (again
 /// when a stream comes back after many others); the answer must depend on the key alone.
-pub trait StreamRouter {
+pub trait StreamRouter: Sync {
     fn route(&self, stream: &StreamKey) -> RouteDecision;
 }

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use encoding_rs::Encoding;
 
 use super::{
-    ByteLedger, DamageReason, FrameBatch, FrameLimits, Item, RouteDecision, StreamKey, StreamRouter,
-    UnparsedReason,
+    ByteLedger, DamageReason, FrameBatch, FrameLimits, Item, StreamKey, StreamRouter, UnparsedReason,
 };
 use crate::ingest::decompress::{
     Archive, Break, Budget, Detected, Flow, Layer, MAGIC_LENGTH, SharedFile, Source, Spooled, StoredReader,
@@ -70,11 +69,10 @@ struct OpenArchive {
 
 /// See the module.
 pub struct ObjectReader<'router> {
-    router: &'router dyn StreamRouter,
-    options: SourceOptions,
+    charset: Option<&'static Encoding>,
     limits: FrameLimits,
     budget: Budget,
-    sink: Sink,
+    sink: Sink<'router>,
     /// What is to be opened next.
     unopened: Option<Unopened>,
     member: Option<OpenMember>,
@@ -113,11 +111,10 @@ impl<'router> ObjectReader<'router> {
             Input::Reader { reader, length } => (StoredReader::new(reader, true), None, length),
         };
         Ok(Self {
-            router,
-            options,
+            charset: options.charset,
             limits,
             budget: Budget::new(&limits, length),
-            sink: Sink::new(limits),
+            sink: Sink::new(limits, router, options.header),
             unopened: Some(Unopened { source: Source::new(Box::new(source)), file, path: None, layers: 0 }),
             member: None,
             archives: Vec::new(),
@@ -269,7 +266,7 @@ impl<'router> ObjectReader<'router> {
 
     fn damaged_archive(&mut self, path: Option<String>, reason: DamageReason) {
         let key = StreamKey { member: path, ..StreamKey::default() };
-        self.sink.begin_member(Arc::new(key), RouteDecision::unrouted());
+        self.sink.begin_member(key);
         let broken = Break { reason, stored: Vec::new(), stored_complete: false };
         self.sink.broken(StreamSlot::MAIN, 0, &[], &broken);
     }
@@ -278,11 +275,7 @@ impl<'router> ObjectReader<'router> {
     fn open_member(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
         self.members += 1;
         let key = StreamKey { member: unopened.path, ..StreamKey::default() };
-        let mut decision = self.router.route(&key);
-        if self.options.header.is_some() {
-            decision.header.clone_from(&self.options.header);
-        }
-        let charset = match self.options.charset {
+        let charset = match self.charset {
             Some(charset) => Some(charset).filter(|charset| *charset != encoding_rs::UTF_8),
             None => match unopened.source.peek(2, &mut self.budget)? {
                 [0xff, 0xfe, ..] => Some(encoding_rs::UTF_16LE),
@@ -294,11 +287,12 @@ impl<'router> ObjectReader<'router> {
             Some(charset) => Source::new(Box::new(Transcoder::new(unopened.source, charset))),
             None => unopened.source,
         };
-        let framer = framer_for(&decision.framing, &self.limits);
-        let unrouted = decision.route.is_none();
-        self.sink.begin_member(Arc::new(key), decision);
+        let decision = self.sink.begin_member(key);
         let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
-        let framer = if unrouted { Box::new(ReadThrough::default()) as Box<dyn Framer> } else { framer };
+        let framer = match decision.route {
+            Some(_) => framer_for(&decision.framing, &self.limits),
+            None => Box::new(ReadThrough::default()),
+        };
         self.member = Some(OpenMember { window, framer });
         Ok(())
     }
@@ -361,12 +355,12 @@ struct ReadThrough {
 }
 
 impl Framer for ReadThrough {
-    fn frame(&mut self, shown: Shown<'_>, _sink: &mut Sink) -> usize {
+    fn frame(&mut self, shown: Shown<'_>, _sink: &mut Sink<'_>) -> usize {
         self.length += shown.data.len() as u64;
         shown.data.len()
     }
 
-    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink) {
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>) {
         match ending {
             Ending::Broken(broken) => {
                 let mut loss = Loss::new(offset, broken.reason.clone(), sink.limits());
