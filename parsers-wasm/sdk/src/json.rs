@@ -3,6 +3,8 @@
 //! Log values are short, mostly ASCII strings. Inside WebAssembly a call to `memcpy` for each of them costs more than
 //! the copy, so short strings are copied eight bytes at a time while they are searched for bytes that JSON escapes.
 
+use crate::reader::JsonText;
+
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -242,6 +244,19 @@ impl<'a> ObjectWriter<'a> {
     pub fn raw(&mut self, key: &str, json: &str) -> &mut Self {
         self.key(key);
         self.out.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// A member whose key and value are JSON text already.
+    #[inline]
+    pub fn raw_member(&mut self, key: JsonText<'_>, json: &str) -> &mut Self {
+        if self.out.last().is_some_and(|last| *last != b'{') {
+            self.out.push(b',');
+        }
+        self.out.push(b'"');
+        push(self.out, key.raw().as_bytes());
+        self.out.extend_from_slice(b"\":");
+        push(self.out, json.as_bytes());
         self
     }
 
