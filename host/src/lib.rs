@@ -1,4 +1,17 @@
 //! Weir's host: log objects in, sandboxed parsers, normalized events out.
+//!
+//! `pipeline` is the heart and reads as the whole path of one object. The other modules are its stages.
 
+pub mod cli;
+pub mod config;
+pub mod enrich;
+pub mod event;
+pub mod host;
 pub mod ingest;
+pub mod output;
 pub mod parser;
+pub mod pipeline;
+pub mod query;
+pub mod redact;
+pub mod route;
+pub mod volume;

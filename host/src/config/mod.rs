@@ -11,7 +11,7 @@ mod rules;
 mod sources;
 
 pub use error::ConfigError;
-pub use limits::{ArchiveSettings, IndexSettings, LimitSettings, ParserSettings, Period, PeriodChange, ServeSettings};
+pub use limits::{ArchiveSettings, Grant, IndexSettings, LimitSettings, ParserSettings, Period, PeriodChange, ServeSettings};
 pub use rules::{Action, EnrichSettings, RedactAction, RedactRule, VolumeRule};
 pub use sources::{RouteOverride, SourceSettings};
 
@@ -28,6 +28,9 @@ pub struct Config {
     /// The folder of index, archive, ledger and quarantine.
     #[serde(default = "default_data")]
     pub data: PathBuf,
+    /// The secret of hashed fields; best set as `WEIR__HASH_KEY`.
+    #[serde(skip_serializing)]
+    pub hash_key: Option<String>,
     /// Where parsers are and what each may use.
     pub parsers: ParserSettings,
     /// Bounds of reading and parsing.

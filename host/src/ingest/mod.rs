@@ -2,4 +2,5 @@
 
 pub mod decompress;
 pub mod frame;
+pub mod source;
 pub mod stream;

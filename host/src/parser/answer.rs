@@ -129,6 +129,9 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
         let first_member = members.len();
         let found = scan(document.as_bytes(), bounds, &mut members).map_err(|flaw| violation(flaw_text(&flaw), Some(frame)))?;
         repairs |= found.surrogates;
+        if found.odd_numbers && out_of_range(document) {
+            return Err(violation("a document is refused: a number is out of range", Some(frame)));
+        }
         entries.push(Entry { bytes: start..end, members: first_member..members.len(), frame, number: *count, timestamp });
         *count += 1;
         (start, last) = (end, frame);
@@ -147,6 +150,11 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
     }
     let answer = Answer { documents, entries, members, verdicts };
     Ok(if repairs { repair_surrogates(answer, bounds) } else { answer })
+}
+
+/// Whether a number is past what any reader of the document could hold, such as `1e999`.
+fn out_of_range(document: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(document).is_err_and(|error| error.to_string().contains("out of range"))
 }
 
 fn flaw_text(flaw: &Flaw) -> String {

@@ -63,6 +63,8 @@ pub struct Scan {
     /// Some string holds an escaped surrogate (`\ud800` to `\udfff`), perhaps a lone one, which JSON's grammar allows
     /// and most readers refuse.
     pub surrogates: bool,
+    /// Some number has an exponent or hundreds of digits, and may be past what readers hold (IEEE 754 double).
+    pub odd_numbers: bool,
 }
 
 const ONES: u64 = 0x0101_0101_0101_0101;
@@ -81,6 +83,7 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     at: usize,
     surrogates: bool,
+    odd_numbers: bool,
 }
 
 impl Scanner<'_> {
@@ -157,6 +160,7 @@ impl Scanner<'_> {
 
     #[inline]
     fn number(&mut self) -> Result<(), Flaw> {
+        let start = self.at;
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -175,7 +179,9 @@ impl Scanner<'_> {
                 self.at += 1;
             }
             self.digits()?;
+            self.odd_numbers = true;
         }
+        self.odd_numbers |= self.at - start > 300;
         Ok(())
     }
 
@@ -194,7 +200,7 @@ impl Scanner<'_> {
 /// # Errors
 /// A [`Flaw`] when the bytes are not one JSON object within the limits. They must be UTF-8.
 pub fn scan(bytes: &[u8], limits: DocumentLimits, members: &mut Vec<Member>) -> Result<Scan, Flaw> {
-    let mut scanner = Scanner { bytes, at: 0, surrogates: false };
+    let mut scanner = Scanner { bytes, at: 0, surrogates: false, odd_numbers: false };
     let mut fields: u32 = 0;
     // Bit n: level n + 1 is an object.
     let mut objects: u64 = 0;
@@ -245,7 +251,7 @@ pub fn scan(bytes: &[u8], limits: DocumentLimits, members: &mut Vec<Member>) -> 
             }
             if depth == 0 {
                 return if scanner.at == bytes.len() {
-                    Ok(Scan { fields, surrogates: scanner.surrogates })
+                    Ok(Scan { fields, surrogates: scanner.surrogates, odd_numbers: scanner.odd_numbers })
                 } else {
                     Err(scanner.flaw("the end of the document"))
                 };

@@ -1,0 +1,92 @@
+//! The command line: what is asked for, and how it ends.
+//!
+//! Exit codes: 0 done (damaged input included: it is counted and named); 1 something failed; 2 the command line is
+//! wrong; 3 the configuration or a parser is refused; 5 there is no space left. The same for every command.
+
+mod dump;
+mod route;
+mod view;
+
+use crate::config::Config;
+use crate::host::{Host, HostError};
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Something failed.
+pub const FAILED: u8 = 1;
+/// The configuration or a parser is refused.
+pub const REFUSED: u8 = 3;
+/// There is no space left.
+pub const NO_SPACE: u8 = 5;
+
+/// Weir: log objects in, sandboxed parsers, normalized events out.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  weir ingest demo/logs            read a folder of logs into the index\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir dump access.log --log-type nginx-access\n  weir route explain AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 configuration or parser refused, 5 no space left.")]
+struct Arguments {
+    /// The configuration; ./weir.toml unless given
+    #[arg(long, global = true, value_name = "FILE", env = "WEIR_CONFIG")]
+    config: Option<PathBuf>,
+    /// Log what happens to standard error (repeat for more)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print the normalized events of one file
+    Dump(dump::Arguments),
+    /// Say where an object goes and why
+    #[command(subcommand)]
+    Route(route::Command),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging(arguments.verbose);
+    let outcome = match arguments.command {
+        Command::Dump(command) => dump::run(&command, || open(arguments.config)),
+        Command::Route(command) => route::run(&command, || open(arguments.config)),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            view::print_error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn open(path: Option<PathBuf>) -> Result<Host, HostError> {
+    Host::open(Config::load(path.as_deref())?)
+}
+
+fn exit_code(error: &anyhow::Error) -> u8 {
+    let refused = |error: &(dyn std::error::Error + 'static)| {
+        error.is::<HostError>() || error.is::<crate::config::ConfigError>() || error.is::<crate::parser::RegistryError>()
+    };
+    if error.chain().any(refused) { REFUSED } else { FAILED }
+}
+
+/// `weir dump … | head` ends when `head` has enough.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level},tantivy=warn")));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

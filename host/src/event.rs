@@ -1,0 +1,278 @@
+//! Events: what identifies them, and what the host adds to what the parser wrote.
+//!
+//! A document's id is a function of where its frame stood, so that parsing it again replaces it wherever and whenever
+//! that happens. The host adds `event.original` when asked, and under `weir` what leads back to the frame; nothing
+//! that depends on the place or the time of processing.
+
+use crate::parser::json_scan::Member;
+use siphasher::sip128::{Hasher128, SipHasher24};
+use std::fmt;
+use std::hash::Hasher;
+
+/// Identifies a stream of an object, and keys the hashes of its frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamId([u8; 16]);
+
+/// A frame's identity: 128 bits from its object, stream and offset.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FrameId(pub [u8; 16]);
+
+/// A document's identity: 128 bits from its frame and its number in it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DocumentId(pub [u8; 16]);
+
+/// What a frame's id is made from besides the offset: things at the same offset that are not the same frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameClass {
+    Frame,
+    Damage,
+    Unparsed,
+}
+
+/// The identity of an object: bucket, key, and the version id, ETag or content hash.
+pub fn object_id(bucket: &str, key: &str, version: &str) -> [u8; 16] {
+    digest(&[bucket, key, version])
+}
+
+/// Parts are separated by their lengths: no two lists of parts look alike.
+fn digest(parts: &[&str]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut id = [0; 16];
+    hasher.finalize_xof().fill(&mut id);
+    id
+}
+
+impl StreamId {
+    /// The stream of an object's archive member, if it is in one.
+    pub fn new(object: [u8; 16], member: Option<&str>) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&object);
+        if let Some(member) = member {
+            hasher.update(member.as_bytes());
+        }
+        let mut id = [0; 16];
+        hasher.finalize_xof().fill(&mut id);
+        StreamId(id)
+    }
+
+    /// The frame at `offset` of the stream, or of the envelope at `envelope`.
+    #[inline]
+    pub fn frame(&self, class: FrameClass, offset: u64, envelope: Option<(u64, u32)>) -> FrameId {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write_u8(class as u8);
+        hasher.write_u64(offset);
+        if let Some((envelope, index)) = envelope {
+            hasher.write_u64(envelope);
+            hasher.write_u32(index);
+        }
+        FrameId(hasher.finish128().as_bytes())
+    }
+}
+
+impl FrameId {
+    /// The document of the frame's event `number`.
+    #[inline]
+    pub fn document(&self, number: u32) -> DocumentId {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write_u32(number);
+        DocumentId(hasher.finish128().as_bytes())
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Appends an id in hexadecimal.
+#[inline]
+pub fn push_hex(out: &mut Vec<u8>, id: &[u8; 16]) {
+    let mut text = [0_u8; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(id) {
+        pair.copy_from_slice(&[
+            HEX.get(usize::from(byte >> 4)).copied().unwrap_or(b'0'),
+            HEX.get(usize::from(byte & 15)).copied().unwrap_or(b'0'),
+        ]);
+    }
+    out.extend_from_slice(&text);
+}
+
+fn write_hex(id: &[u8; 16], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    id.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+}
+impl fmt::Display for FrameId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, formatter)
+    }
+}
+impl fmt::Debug for FrameId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, formatter)
+    }
+}
+impl fmt::Display for DocumentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, formatter)
+    }
+}
+impl fmt::Debug for DocumentId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, formatter)
+    }
+}
+
+/// What the host adds to every document of a batch: the constant part of `weir`, made once.
+#[derive(Debug, Clone)]
+pub struct Provenance {
+    /// `"parser":{…},"object":{…}}` with the closing brace of `weir`.
+    constant: Vec<u8>,
+}
+
+impl Provenance {
+    /// For one stream of an object and the parser that reads it.
+    pub fn new(bucket: &str, key: &str, member: Option<&str>, log_type: &str, parser: (&str, &str, &str)) -> Self {
+        let (name, version, digest) = parser;
+        let constant = serde_json::json!({
+            "log_type": log_type,
+            "parser": { "name": name, "version": version, "digest": digest.get(..16).unwrap_or(digest) },
+            "object": { "bucket": bucket, "key": key, "member": member },
+        });
+        let mut text = constant.to_string();
+        if member.is_none() {
+            text = text.replacen(",\"member\":null", "", 1).replacen("\"member\":null", "", 1);
+        }
+        Provenance { constant: text.into_bytes().split_off(1) }
+    }
+}
+
+/// Appends the finished document: what the parser wrote, `event.original` if given, and `weir`.
+///
+/// A member named `weir`, or an `event.original`, that the parser wrote itself is left out: both are the host's.
+pub fn push_finished(
+    out: &mut Vec<u8>,
+    document: &[u8],
+    members: &[Member],
+    frame: &FrameId,
+    offset: u64,
+    provenance: &Provenance,
+    original: Option<&[u8]>,
+) {
+    let text = |range: std::ops::Range<usize>| document.get(range).unwrap_or_default();
+    let reserved = |key: &[u8]| key == b"weir" || key == b"event.original";
+    let plain = original.is_none() && !members.iter().any(|member| reserved(text(member.key())));
+    out.reserve(document.len() + provenance.constant.len() + 96);
+    out.push(b'{');
+    if plain && let (Some(first), Some(last)) = (members.first(), members.last()) {
+        // From the first key's quote to the last value's end: one copy.
+        out.extend_from_slice(text(first.key().start - 1..last.value().end));
+        out.push(b',');
+    } else {
+        let mut original = original;
+        for member in members.iter().filter(|member| !reserved(text(member.key()))) {
+            out.push(b'"');
+            out.extend_from_slice(text(member.key()));
+            out.extend_from_slice(b"\":");
+            let value = text(member.value());
+            match original.filter(|_| text(member.key()) == b"event" && value.starts_with(b"{")) {
+                Some(raw) => {
+                    push_with_original(out, value, raw);
+                    original = None;
+                }
+                None => out.extend_from_slice(value),
+            }
+            out.push(b',');
+        }
+        if let Some(raw) = original {
+            out.extend_from_slice(b"\"event\":{\"original\":");
+            push_string(out, raw);
+            out.extend_from_slice(b"},");
+        }
+    }
+    out.extend_from_slice(b"\"weir\":{\"frame\":{\"id\":\"");
+    push_hex(out, &frame.0);
+    out.extend_from_slice(b"\",\"offset\":");
+    out.extend_from_slice(itoa::Buffer::new().format(offset).as_bytes());
+    out.extend_from_slice(b"},");
+    out.extend_from_slice(&provenance.constant);
+    out.push(b'}');
+}
+
+/// The `event` object with `original` set, whatever the parser put there.
+fn push_with_original(out: &mut Vec<u8>, event: &[u8], raw: &[u8]) {
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(event) {
+        Ok(mut members) if members.contains_key("original") => {
+            members.insert("original".to_owned(), String::from_utf8_lossy(raw).into());
+            out.extend_from_slice(serde_json::Value::Object(members).to_string().as_bytes());
+        }
+        _ => {
+            out.extend_from_slice(b"{\"original\":");
+            push_string(out, raw);
+            let rest = event.get(1..).unwrap_or(b"}");
+            if rest.trim_ascii_start() != b"}" {
+                out.push(b',');
+            }
+            out.extend_from_slice(rest);
+        }
+    }
+}
+
+/// A JSON string of bytes that may not be UTF-8: those that are not become U+FFFD; the archive keeps them as they are.
+fn push_string(out: &mut Vec<u8>, raw: &[u8]) {
+    // Writing a string to a Vec cannot fail.
+    let _ = serde_json::to_writer(&mut *out, &String::from_utf8_lossy(raw));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parser::json_scan::{DocumentLimits, scan};
+    use serde_json::{Value, json};
+
+    fn finish(document: &str, original: Option<&[u8]>) -> Value {
+        let mut members = Vec::new();
+        scan(document.as_bytes(), DocumentLimits { fields: 100, depth: 20 }, &mut members).unwrap();
+        let provenance = Provenance::new("b", "k\"x", None, "alb", ("alb", "1", "0123456789abcdef99"));
+        let mut out = Vec::new();
+        let frame = StreamId::new([7; 16], None).frame(FrameClass::Frame, 12, None);
+        push_finished(&mut out, document.as_bytes(), &members, &frame, 12, &provenance, original);
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn the_parsers_fields_stay_and_the_hosts_are_added() {
+        for document in ["{\"event\":{\"kind\":\"event\"},\"a\":1}", " { \"event\" : {} , \"a\" : 1 } ", "{\"a\":1}", "{}"] {
+            let event = finish(document, Some(b"raw \xff line"));
+            assert_eq!(event["event"]["original"], "raw \u{fffd} line", "{document}");
+            assert_eq!(event["weir"]["object"], json!({"bucket": "b", "key": "k\"x"}));
+            assert_eq!(event["weir"]["frame"]["offset"], 12);
+            assert_eq!(finish(document, None)["weir"]["parser"]["digest"], "0123456789abcdef");
+        }
+    }
+
+    #[test]
+    fn a_parser_cannot_write_what_is_the_hosts() {
+        let event = finish("{\"weir\":1,\"event\":{\"original\":\"lie\"},\"event.original\":\"lie\"}", Some(b"truth"));
+        assert_eq!(event["event"], json!({"original": "truth"}));
+        assert!(event.get("event.original").is_none() && event["weir"].is_object());
+    }
+
+    #[test]
+    fn ids_differ_where_frames_do() {
+        let object = object_id("b", "k", "v");
+        assert_ne!(object, object_id("bk", "", "v"));
+        let stream = StreamId::new(object, None);
+        let mut ids = vec![
+            stream.frame(FrameClass::Frame, 0, None),
+            stream.frame(FrameClass::Frame, 1, None),
+            stream.frame(FrameClass::Damage, 0, None),
+            stream.frame(FrameClass::Frame, 0, Some((0, 0))),
+            stream.frame(FrameClass::Frame, 0, Some((0, 1))),
+            StreamId::new(object, Some("m")).frame(FrameClass::Frame, 0, None),
+        ];
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 6);
+        assert_ne!(ids[0].document(0), ids[0].document(1));
+    }
+}

@@ -1,0 +1,174 @@
+//! Local files as objects: which files there are, and what their keys are.
+//!
+//! The path under the source's root is the key. A file inside a configured source belongs to that source, however it
+//! is named on the command line, so that it is the same object each time. Elsewhere a folder given is the root, and of
+//! a single file the path as given is the key; a path that runs through `AWSLogs` has its key from there, as AWS
+//! delivers it.
+
+use crate::config::Config;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+/// The bucket's name of files that belong to no configured source.
+pub const LOCAL_BUCKET: &str = "local";
+
+/// A local file as an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LocalObject {
+    pub bucket: String,
+    pub key: String,
+    pub path: PathBuf,
+}
+
+/// Why files cannot be listed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {path}; check that it exists and may be read")]
+pub struct SourceError {
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+/// Every file at or below the paths, sorted and each once.
+///
+/// # Errors
+/// When a path given cannot be read. What is neither file nor folder (sockets, devices) is passed over.
+pub fn list(config: &Config, paths: &[PathBuf]) -> Result<Vec<LocalObject>, SourceError> {
+    let sources: Vec<(String, PathBuf)> = config
+        .sources
+        .iter()
+        .filter_map(|source| Some((source.name.clone(), fs::canonicalize(config.resolve(&source.path)).ok()?)))
+        .collect();
+    let mut objects = Vec::new();
+    for path in paths {
+        let fail = |source| SourceError { path: path.clone(), source };
+        let real = fs::canonicalize(path).map_err(fail)?;
+        let owner = sources
+            .iter()
+            .filter(|(_, root)| real.starts_with(root))
+            .max_by_key(|(_, root)| root.components().count());
+        let (bucket, root) = match owner {
+            Some((name, root)) => (name.clone(), Root::Folder(root.clone())),
+            None if real.is_dir() => (LOCAL_BUCKET.to_owned(), Root::Folder(real.clone())),
+            None => (LOCAL_BUCKET.to_owned(), Root::AsGiven(path.clone())),
+        };
+        walk(&real, &bucket, &root, &mut objects).map_err(|(path, source)| SourceError { path, source })?;
+    }
+    objects.sort();
+    objects.dedup();
+    Ok(objects)
+}
+
+enum Root {
+    Folder(PathBuf),
+    /// A single file: the path on the command line.
+    AsGiven(PathBuf),
+}
+
+fn walk(path: &Path, bucket: &str, root: &Root, objects: &mut Vec<LocalObject>) -> Result<(), (PathBuf, io::Error)> {
+    let fail = |error| (path.to_owned(), error);
+    let metadata = fs::metadata(path).map_err(fail)?;
+    if metadata.is_dir() {
+        let mut entries: Vec<PathBuf> = Vec::new();
+        for entry in fs::read_dir(path).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            // A link could lead round in a circle, or out of the source.
+            if !entry.file_type().map_err(fail)?.is_symlink() {
+                entries.push(entry.path());
+            }
+        }
+        entries.sort();
+        return entries.iter().try_for_each(|entry| walk(entry, bucket, root, objects));
+    }
+    if metadata.is_file() {
+        let key = match root {
+            Root::Folder(root) => path.strip_prefix(root).unwrap_or(path),
+            Root::AsGiven(given) => given,
+        };
+        objects.push(LocalObject { bucket: bucket.to_owned(), key: key_of(key, root), path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// A path as a key: `/` between its names, from `AWSLogs` on where the path as given ran through it.
+fn key_of(path: &Path, root: &Root) -> String {
+    let names = |path: &Path| -> Vec<String> {
+        path.components()
+            .filter_map(|part| match part {
+                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                _ => None,
+            })
+            .collect()
+    };
+    let mut parts = names(path);
+    let from_delivery = |parts: &[String]| parts.iter().rposition(|name| name == "AWSLogs");
+    match root {
+        Root::AsGiven(_) => {
+            if let Some(at) = from_delivery(&parts) {
+                parts.drain(..at);
+            }
+        }
+        Root::Folder(root) => {
+            // `weir ingest …/AWSLogs/111122223333` means the same keys as `weir ingest …`.
+            let outer = names(root);
+            if let Some(at) = from_delivery(&outer) {
+                parts.splice(..0, outer.get(at..).unwrap_or_default().iter().cloned());
+            }
+        }
+    }
+    parts.join("/")
+}
+
+/// BLAKE3 of a file's content, in hexadecimal: a complete local file's version.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn content_version(path: &Path) -> io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finalize().to_hex().to_string()),
+            Ok(count) => {
+                hasher.update(buffer.get(..count).unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A file's modification time, nanoseconds since 1970; 0 where the file system has none.
+pub fn modified_nanoseconds(metadata: &fs::Metadata) -> i64 {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(config: &Config, path: &Path) -> Vec<(String, String)> {
+        list(config, &[path.to_owned()]).unwrap().into_iter().map(|object| (object.bucket, object.key)).collect()
+    }
+
+    #[test]
+    fn a_file_has_the_same_key_however_it_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("logs/AWSLogs/111122223333/CloudTrail");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("a.json"), "{}").unwrap();
+        let text = format!("[[source]]\nname = \"demo\"\npath = {:?}\n", folder.path().join("logs"));
+        let configured = Config::from_text(Path::new("weir.toml"), &text, []).unwrap();
+        let plain = Config::default();
+        for path in ["logs", "logs/AWSLogs", "logs/AWSLogs/111122223333/CloudTrail/a.json"] {
+            let path = folder.path().join(path);
+            let key = "AWSLogs/111122223333/CloudTrail/a.json".to_owned();
+            assert_eq!(keys(&configured, &path), [("demo".to_owned(), key.clone())]);
+            assert_eq!(keys(&plain, &path), [("local".to_owned(), key)]);
+        }
+        assert!(list(&plain, &[folder.path().join("none")]).is_err());
+    }
+}
