@@ -70,12 +70,9 @@ fn read<'a>(line: &mut Line<'a>, splitter: &mut Splitter<'a>) {
 
 /// `ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 …`, `- - …`
 fn is_cipher_and_protocol(rest: &str) -> bool {
-    let Some((cipher, rest)) = rest.split_once(' ') else { return rest.is_empty() };
-    let protocol = rest.split(' ').next().unwrap_or_default();
-    (protocol == "-" || network::tls_version(protocol).is_some())
-        && cipher
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
+    let Some((cipher, protocol)) = rest.split_once(' ') else { return rest.is_empty() };
+    !cipher.ends_with('"')
+        && (["TLSv", "SSLv", "- "].iter().any(|start| protocol.starts_with(start)) || protocol == "-")
 }
 
 /// The time of the line, or which other log the line belongs to.

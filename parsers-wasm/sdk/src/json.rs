@@ -25,17 +25,32 @@ pub fn push(out: &mut Vec<u8>, text: &[u8]) {
         return;
     }
     out.reserve(text.len());
+    let end = out.len() + text.len();
     let mut rest = text;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
         out.extend_from_slice(chunk);
         rest = tail;
     }
-    if let Some((chunk, tail)) = rest.split_first_chunk::<4>() {
-        out.extend_from_slice(chunk);
-        rest = tail;
+    if !rest.is_empty() {
+        push_rest(out, text, rest, end);
     }
-    for &byte in rest {
-        out.push(byte);
+}
+
+/// Appends the last, fewer than eight bytes of `text`: its last eight over those that are there already, or both
+/// halves of a short text, so that no byte goes alone.
+#[inline]
+fn push_rest(out: &mut Vec<u8>, text: &[u8], rest: &[u8], end: usize) {
+    if let Some(last) = text.last_chunk::<8>() {
+        out.truncate(end - 8);
+        out.extend_from_slice(last);
+    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        out.extend_from_slice(first);
+        out.truncate(end - 4);
+        out.extend_from_slice(last);
+    } else {
+        for &byte in rest {
+            out.push(byte);
+        }
     }
 }
 
@@ -51,6 +66,42 @@ pub fn push_string(out: &mut Vec<u8>, text: &str) {
 #[inline]
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
     out.reserve(text.len() + 8);
+    let end = out.len() + text.len();
+    let mut rest = text;
+    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
+        let both = u128::from_le_bytes(*chunk);
+        if needs_escape(both as u64) | needs_escape((both >> 64) as u64) != 0 {
+            return push_escaped_rest(out, rest);
+        }
+        out.extend_from_slice(chunk);
+        rest = tail;
+    }
+    if let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        if needs_escape(u64::from_le_bytes(*chunk)) != 0 {
+            return push_escaped_rest(out, rest);
+        }
+        out.extend_from_slice(chunk);
+        rest = tail;
+    }
+    if rest.is_empty() {
+        return;
+    }
+    let word = match (text.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(last), _, _) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
+        }
+        _ => return push_escaped_rest(out, rest),
+    };
+    if needs_escape(word) == 0 {
+        push_rest(out, text, rest, end);
+    } else {
+        push_escaped_rest(out, rest);
+    }
+}
+
+/// Appends what is left of a text in which there is something to escape, or of which very little is left.
+fn push_escaped_rest(out: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
         if needs_escape(u64::from_le_bytes(*chunk)) != 0 {
@@ -123,7 +174,6 @@ pub fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
 pub fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
-        [] => false,
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.len() < 18 && rest.iter().all(u8::is_ascii_digit),
         _ => false,
@@ -160,6 +210,29 @@ pub fn is_number(text: &[u8]) -> bool {
     rest.is_empty()
 }
 
+/// Appends an array of strings.
+#[inline]
+pub(crate) fn push_strings<'s>(out: &mut Vec<u8>, values: impl IntoIterator<Item = &'s str>) {
+    out.push(b'[');
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_string(out, value);
+    }
+    out.push(b']');
+}
+
+/// Appends a number that has a fraction even where `value` leaves it out, so that no reader takes it for an integer.
+/// `value` must be a number, see [`is_number`].
+#[inline]
+pub(crate) fn push_decimal(out: &mut Vec<u8>, value: &str) {
+    push(out, value.as_bytes());
+    if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
+        out.extend_from_slice(b".0");
+    }
+}
+
 /// Writes one JSON object, key by key, in the order of the calls. For the vendor's own tree of an event.
 ///
 /// A key must not be written twice; nothing checks that.
@@ -181,6 +254,16 @@ impl<'a> ObjectWriter<'a> {
         }
         push_string(self.out, key);
         self.out.push(b':');
+    }
+
+    /// Begins a member whose key is at hand as it stands in JSON, `"name":`; its value must follow at once.
+    #[inline]
+    pub(crate) fn begin_member(&mut self, quoted_key: &str) -> &mut Vec<u8> {
+        if self.out.last().is_some_and(|last| *last != b'{') {
+            self.out.push(b',');
+        }
+        push(self.out, quoted_key.as_bytes());
+        self.out
     }
 
     /// A string member.
@@ -216,18 +299,6 @@ impl<'a> ObjectWriter<'a> {
             push(self.out, value.as_bytes());
         } else {
             push_string(self.out, value);
-        }
-        self
-    }
-
-    /// A number member that has a fraction even where `value` leaves it out, so that no reader takes the member for
-    /// an integer. `value` must be a number, see [`is_number`].
-    #[inline]
-    pub fn decimal(&mut self, key: &str, value: &str) -> &mut Self {
-        self.key(key);
-        push(self.out, value.as_bytes());
-        if value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') {
-            self.out.extend_from_slice(b".0");
         }
         self
     }
@@ -275,14 +346,7 @@ impl<'a> ObjectWriter<'a> {
     /// An array of strings.
     pub fn strings<'s>(&mut self, key: &str, values: impl IntoIterator<Item = &'s str>) -> &mut Self {
         self.key(key);
-        self.out.push(b'[');
-        for (index, value) in values.into_iter().enumerate() {
-            if index > 0 {
-                self.out.push(b',');
-            }
-            push_string(self.out, value);
-        }
-        self.out.push(b']');
+        push_strings(self.out, values);
         self
     }
 
@@ -303,11 +367,18 @@ mod tests {
     #[test]
     fn strings_are_escaped_as_serde_json_does() {
         let mut samples: Vec<String> = (0..=0x7f_u8).map(|b| format!("abcdefg{}hijklmnop", char::from(b))).collect();
-        samples.extend(["".into(), "ünïcödé \u{1F600}\u{7f}\u{80}".into(), "\\\\\\\"".into(), "a".repeat(100)]);
+        samples.extend((0..20).flat_map(|length| {
+            (0..=length).map(move |at| format!("{}\"{}", &"abcdefghijklmnopqrst"[..at], &"abcdefghijklmnopqrst"[at..length]))
+        }));
+        samples.extend((0..=70).map(|length| "x".repeat(length)));
+        samples.extend([String::new(), "ünïcödé \u{1F600}\u{7f}\u{80}".into(), "\\\\\\\"".into(), "a".repeat(100)]);
         for sample in samples {
             let mut out = Vec::new();
             push_string(&mut out, &sample);
             assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&sample).unwrap());
+            let mut plain = b"before".to_vec();
+            push(&mut plain, sample.as_bytes());
+            assert_eq!(plain, [b"before", sample.as_bytes()].concat());
         }
     }
 

@@ -27,7 +27,8 @@ pub fn transport(protocol: &str) -> Option<&'static str> {
 /// the host (an address without brackets) and the port. A text without a port is all host.
 #[inline]
 pub fn split_host_port(text: &str) -> (&str, Option<&str>) {
-    let Some((host, port)) = text.rsplit_once(':') else { return (text, None) };
+    let Some(colon) = memchr::memrchr(b':', text.as_bytes()) else { return (text, None) };
+    let (Some(host), Some(port)) = (text.get(..colon), text.get(colon + 1..)) else { return (text, None) };
     if port.is_empty() || port.len() > 5 || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return (without_brackets(text), None);
     }

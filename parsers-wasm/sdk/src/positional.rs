@@ -25,15 +25,11 @@ pub enum Shape {
 pub struct Column {
     /// The name in the vendor's tree.
     pub name: &'static str,
+    /// The name as it stands before its value in JSON, `"name":`.
+    #[doc(hidden)]
+    pub key: &'static str,
     /// What it holds.
     pub shape: Shape,
-}
-
-impl Column {
-    /// A field of this name and shape.
-    pub const fn new(name: &'static str, shape: Shape) -> Self {
-        Column { name, shape }
-    }
 }
 
 /// Names a format's fields in their order: an `enum Field` of positions, and the `COLUMNS` of a [`Record`].
@@ -52,7 +48,11 @@ macro_rules! positional_columns {
         #[allow(dead_code, reason = "the format's own fields; not all have an ECS field")]
         pub(crate) enum Field { $($field),* }
         pub(crate) const COLUMNS: &[$crate::positional::Column; [$(Field::$field),*].len()] = &[$(
-            $crate::positional::Column::new($name, $crate::positional::Shape::$shape $(($separator))?)
+            $crate::positional::Column {
+                name: $name,
+                key: concat!("\"", $name, "\":"),
+                shape: $crate::positional::Shape::$shape $(($separator))?,
+            }
         ),*];
     };
 }
@@ -143,22 +143,23 @@ impl<'a, const N: usize> Record<'a, N> {
             }
             let Some(value) = token.value() else { continue };
             match column.shape {
-                Shape::Text => {
-                    vendor.string(column.name, value);
-                }
+                Shape::Text => json::push_string(vendor.begin_member(column.key), value),
                 Shape::Integer => {
                     let Some(digits) = integer(value) else { return Err(no_number(column.name, value)) };
-                    vendor.raw(column.name, digits);
+                    json::push(vendor.begin_member(column.key), digits.as_bytes());
                 }
                 Shape::Decimal => {
                     if !json::is_number(value.as_bytes()) {
                         return Err(no_number(column.name, value));
                     }
-                    vendor.decimal(column.name, value);
+                    json::push_decimal(vendor.begin_member(column.key), value);
                 }
                 Shape::List(separator) => {
                     let items = value.split(separator).map(|item| item.trim_matches('"'));
-                    vendor.strings(column.name, items.filter(|item| !item.is_empty()));
+                    json::push_strings(
+                        vendor.begin_member(column.key),
+                        items.filter(|item| !item.is_empty()),
+                    );
                 }
             }
         }
@@ -198,13 +199,13 @@ mod tests {
     use super::*;
     use crate::ParseError;
 
-    const COLUMNS: &[Column; 5] = &[
-        Column::new("name", Shape::Text),
-        Column::new("seconds", Shape::Decimal),
-        Column::new("status", Shape::Integer),
-        Column::new("actions", Shape::List(',')),
-        Column::new("note", Shape::Text),
-    ];
+    crate::positional_columns! {
+        Name = "name" Text,
+        Seconds = "seconds" Decimal,
+        Status = "status" Integer,
+        Actions = "actions" List(','),
+        Note = "note" Text,
+    }
 
     fn tree(line: &str, required: usize) -> Result<String, ParseError> {
         let mut splitter = Splitter::new(line);

@@ -45,8 +45,7 @@ impl<'a> Url<'a> {
         let mut url = Url::default();
         let mut rest = text;
         if !text.starts_with('/')
-            && let Some((scheme, behind)) = text.split_once("://")
-            && is_scheme(scheme)
+            && let Some((scheme, behind)) = split_scheme(text)
         {
             url.full = Some(text);
             url.scheme = Some(scheme);
@@ -144,10 +143,19 @@ fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The scheme and what is behind `://`.
+#[inline]
+fn split_scheme(text: &str) -> Option<(&str, &str)> {
+    // A scheme is short, so the search ends soon where there is none.
+    let start = text.as_bytes().get(..33).unwrap_or(text.as_bytes());
+    let at = memchr::memchr(b':', start)?;
+    let behind = text.get(at..)?.strip_prefix("://")?;
+    Some((text.get(..at).filter(|scheme| is_scheme(scheme))?, behind))
+}
+
 /// RFC 3986, section 3.1.
 fn is_scheme(text: &str) -> bool {
-    text.len() <= 32
-        && text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
+    text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }
 
@@ -173,7 +181,9 @@ impl<'a> Request<'a> {
     #[inline]
     pub fn split(line: &'a str) -> Self {
         let mut request = Request::default();
-        let Some((method, rest)) = line.trim_end_matches(' ').split_once(' ') else { return request };
+        let line = line.trim_end_matches(' ');
+        let Some(blank) = memchr::memchr(b' ', line.as_bytes()) else { return request };
+        let (Some(method), Some(rest)) = (line.get(..blank), line.get(blank + 1..)) else { return request };
         if method == "-" {
             request.method = None;
         } else if is_method(method) {
