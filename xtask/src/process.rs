@@ -84,7 +84,7 @@ fn collect(drain: Option<Drain>) -> Vec<u8> {
 fn checked(command: &Command, output: Output) -> Result<String> {
     if !output.status.success() {
         let stderr = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` failed ({}): {}", show(command), output.status, last_lines(&stderr, 5));
+        bail!("`{}` failed ({}): {}", show(command), output.status, last_lines(&stderr, 8));
     }
     String::from_utf8(output.stdout).with_context(|| format!("`{}` printed no UTF-8", show(command)))
 }

@@ -15,17 +15,12 @@ use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The last file written into a sysroot: where it exists, the sysroot is whole.
-const MARKER: &str = "built.json";
-
 /// Raise it when the way a sysroot is built changes, so that older ones are not taken.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// A sysroot of our own, which holds the standard library for the wasm target and nothing else.
-#[derive(Serialize, Deserialize)]
 pub(crate) struct Sysroot {
     /// Absolute.
-    #[serde(skip)]
     pub(crate) folder: PathBuf,
     /// What it was built from, in words.
     pub(crate) way: String,
@@ -33,19 +28,35 @@ pub(crate) struct Sysroot {
     pub(crate) rustc: Option<PathBuf>,
 }
 
+/// What is remembered of a sysroot. Its file is written last: where it exists, the sysroot is whole.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    /// The name of the sysroot's folder.
+    folder: String,
+    way: String,
+    rustc: Option<PathBuf>,
+}
+
 impl Sysroot {
     /// The sysroot that an earlier run built for this compiler.
     pub(crate) fn remembered(project: &Project, rustc: &Rustc) -> Option<Self> {
-        let folder = folder_of(project, rustc);
-        let sysroot: Self = serde_json::from_slice(&fs::read(folder.join(MARKER)).ok()?).ok()?;
-        let compiler_is_there = sysroot.rustc.as_ref().is_none_or(|rustc| rustc.is_file());
-        compiler_is_there.then_some(Self { folder, ..sysroot })
+        let all = folder_of_all(project);
+        let record = fs::read(all.join(format!("{}.json", identity(rustc)))).ok()?;
+        let Record { folder, way, rustc } = serde_json::from_slice(&record).ok()?;
+        let folder = all.join(folder);
+        let is_whole = folder.is_dir() && rustc.as_ref().is_none_or(|rustc| rustc.is_file());
+        is_whole.then_some(Self { folder, way, rustc })
     }
 }
 
-fn folder_of(project: &Project, rustc: &Rustc) -> PathBuf {
+fn folder_of_all(project: &Project) -> PathBuf {
+    project.target.join("wasm-sysroot")
+}
+
+/// Stands for a compiler and the way that sysroots are built for it.
+fn identity(rustc: &Rustc) -> String {
     let identity = format!("{LAYOUT}\n{FEATURES}\n{}", rustc.identity);
-    project.target.join("wasm-sysroot").join(&sha256(identity.as_bytes())[..16])
+    sha256(identity.as_bytes())[..16].to_owned()
 }
 
 /// Builds the standard library, from the first source that is to be had, and prints one line that says which.
@@ -55,21 +66,44 @@ pub(crate) fn build(project: &Project, rustc: &Rustc, linker: Option<&Path>) -> 
     let way = format!("standard library built from source ({})", source.name);
     println!("wasm target: {way}, once, in about a minute");
 
-    let folder = folder_of(project, rustc);
-    let work = folder.with_extension("building");
+    let all = folder_of_all(project);
+    let work = all.join("building");
     remove(&work)?;
     compile(project, rustc, &source, linker, &work)?;
-    let whole = work.join("sysroot");
-    let sysroot = Sysroot { folder: folder.clone(), way, rustc: source.rustc };
-    write(&whole.join(MARKER), &serde_json::to_string(&sysroot)?)?;
+    // Named by its content: cargo takes what was compiled against another standard library for stale only when the path
+    // of the sysroot, a compiler flag, differs.
+    let built = work.join("sysroot");
+    let name = format!("{}-{}", identity(rustc), digest(&libraries(&built))?);
+    let folder = all.join(&name);
     remove(&folder)?;
-    fs::rename(&whole, &folder).with_context(|| format!("cannot move {} into place", whole.display()))?;
+    fs::rename(&built, &folder).with_context(|| format!("cannot move {} into place", folder.display()))?;
+    let record = Record { folder: name, way: way.clone(), rustc: source.rustc.clone() };
+    let record = serde_json::to_string(&record).context("cannot write the record of a sysroot")?;
+    write(&all.join(format!("{}.json", identity(rustc))), &record)?;
     remove(&work)?;
-    if sysroot.rustc.is_none() {
+    if source.rustc.is_none() {
         // What was downloaded has done its work; a compiler that was downloaded is still needed.
         remove(&downloads)?;
     }
-    Ok(sysroot)
+    Ok(Sysroot { folder, way, rustc: source.rustc })
+}
+
+/// Where a sysroot holds its libraries.
+fn libraries(sysroot: &Path) -> PathBuf {
+    sysroot.join("lib/rustlib").join(TRIPLE).join("lib")
+}
+
+/// Of the names and contents of all files of a folder.
+fn digest(folder: &Path) -> Result<String> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry.with_context(|| format!("cannot list {}", folder.display()))?.path();
+        let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        lines.push(format!("{name} {}", sha256(&bytes)));
+    }
+    lines.sort();
+    Ok(sha256(lines.join("\n").as_bytes())[..16].to_owned())
 }
 
 /// Compiles the standard library in `work` and lays it out as `work/sysroot`.
@@ -120,7 +154,7 @@ fn compile(
     process::run(&mut cargo).context("cannot build the standard library")?;
 
     let built = target.join(TRIPLE).join("release/deps");
-    let libraries = work.join("sysroot/lib/rustlib").join(TRIPLE).join("lib");
+    let libraries = libraries(&work.join("sysroot"));
     fs::create_dir_all(&libraries).with_context(|| format!("cannot create {}", libraries.display()))?;
     for entry in fs::read_dir(&built).with_context(|| format!("cannot list {}", built.display()))? {
         let path = entry?.path();
@@ -149,5 +183,28 @@ fn remove(folder: &Path) -> Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", folder.display()))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_stands_for_names_and_contents() {
+        let folder = std::env::temp_dir().join(format!("weir-xtask-digest-{}", std::process::id()));
+        let digest_of = |files: &[(&str, &str)]| {
+            remove(&folder).unwrap();
+            for (name, text) in files {
+                write(&folder.join(name), text).unwrap();
+            }
+            digest(&folder).unwrap()
+        };
+        let first = digest_of(&[("a.rlib", "1"), ("b.rlib", "2")]);
+        assert_eq!(first, digest_of(&[("b.rlib", "2"), ("a.rlib", "1")]));
+        assert_ne!(first, digest_of(&[("a.rlib", "2"), ("b.rlib", "1")]));
+        assert_ne!(first, digest_of(&[("a.rlib", "1"), ("c.rlib", "2")]));
+        remove(&folder).unwrap();
+        assert!(digest(&folder).is_err());
     }
 }
