@@ -1,5 +1,7 @@
 //! Names that AWS logs share.
 
+use crate::{Event, ecs};
+
 /// The parts of an Amazon Resource Name: `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arn<'a> {
@@ -53,6 +55,23 @@ pub fn is_region(text: &str) -> bool {
         && parts.all(letters)
 }
 
+/// Sets `cloud.provider` and `cloud.instance.id` where the CloudWatch log stream is named by an instance, as the agent
+/// names it unless told otherwise.
+pub fn set_instance(event: &mut Event<'_>) {
+    let instance = event.context().origin.log_stream.as_deref().and_then(instance_id);
+    if let Some(instance) = instance {
+        event.set(ecs::CLOUD_PROVIDER, "aws");
+        event.set(ecs::CLOUD_INSTANCE_ID, instance);
+    }
+}
+
+/// `i-` and 8 or 17 hexadecimal digits.
+fn instance_id(log_stream: &str) -> Option<&str> {
+    let id = log_stream.split(['/', '_', '.']).find(|part| part.starts_with("i-"))?;
+    let hex = id.get(2..)?;
+    (matches!(hex.len(), 8 | 17) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +103,13 @@ mod tests {
         {
             assert!(!is_region(other), "{other}");
         }
+    }
+
+    #[test]
+    fn instances_are_told_by_their_stream() {
+        assert_eq!(instance_id("i-0123456789abcdef0"), Some("i-0123456789abcdef0"));
+        assert_eq!(instance_id("web/i-0a1b2c3d/secure"), Some("i-0a1b2c3d"));
+        assert_eq!(instance_id("i-am-a-host"), None);
+        assert_eq!(instance_id("web1"), None);
     }
 }

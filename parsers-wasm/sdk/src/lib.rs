@@ -29,6 +29,7 @@
 //! }
 //! ```
 
+pub mod access;
 pub mod aws;
 mod bindings;
 pub mod columns;

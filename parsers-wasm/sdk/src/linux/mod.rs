@@ -15,7 +15,7 @@ mod sshd;
 
 use crate::syslog::{Head, Scope};
 use crate::{
-    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, ecs, ip_version,
+    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs, ip_version,
 };
 
 /// What a message says. Empty and absent members are not set in the event.
@@ -174,11 +174,7 @@ fn write(head: &Head<'_>, finding: &Finding<'_>, wrapper_time: Option<i64>, even
     head.set_process(event, finding.command_line, finding.working_directory);
     head.set_host(event);
     head.set_log(event, finding.level);
-    let instance = event.context().origin.log_stream.as_deref().and_then(instance_id);
-    if let Some(instance) = instance {
-        event.set(ecs::CLOUD_PROVIDER, "aws");
-        event.set(ecs::CLOUD_INSTANCE_ID, instance);
-    }
+    aws::set_instance(event);
 }
 
 /// Sets `source.*`. OpenSSH writes `UNKNOWN` for a peer that is gone, and link-local addresses with their interface.
@@ -196,13 +192,6 @@ fn write_source(address: &str, port: Option<&str>, event: &mut Event<'_>) {
         }
         _ => event.set_endpoint(SOURCE, address, port),
     }
-}
-
-/// The CloudWatch agent names a log stream by the instance it runs on, unless told otherwise.
-fn instance_id(log_stream: &str) -> Option<&str> {
-    let id = log_stream.split(['/', '_', '.']).find(|part| part.starts_with("i-"))?;
-    let hex = id.get(2..)?;
-    (matches!(hex.len(), 8 | 17) && hex.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
 }
 
 /// `None` for an empty text.
@@ -248,13 +237,5 @@ mod tests {
         ] {
             assert_eq!(strip_repeated(other), (None, other));
         }
-    }
-
-    #[test]
-    fn instances_are_told_by_their_stream() {
-        assert_eq!(instance_id("i-0123456789abcdef0"), Some("i-0123456789abcdef0"));
-        assert_eq!(instance_id("web/i-0a1b2c3d/secure"), Some("i-0a1b2c3d"));
-        assert_eq!(instance_id("i-am-a-host"), None);
-        assert_eq!(instance_id("web1"), None);
     }
 }
