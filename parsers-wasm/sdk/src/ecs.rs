@@ -5,6 +5,7 @@
 //! the order of this table go straight into the output; others are sorted in at the end (see `event.rs`).
 
 use std::marker::PhantomData;
+use std::sync::LazyLock;
 
 /// The schema version that documents declare in `ecs.version`.
 pub const VERSION: &str = "8.17.0";
@@ -55,6 +56,67 @@ impl<T> Field<T> {
     }
 }
 
+/// The types of ECS fields, for those whose names are known only when a record is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the marker types above say it")]
+pub enum FieldKind {
+    Keyword,
+    Text,
+    Ip,
+    Long,
+    Float,
+    Date,
+    Boolean,
+    KeywordList,
+}
+
+/// An ECS field by its name, see [`find`]. Fields are ordered as documents carry them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AnyField {
+    pub(crate) index: u16,
+}
+
+impl AnyField {
+    /// The type of its values.
+    pub fn kind(self) -> FieldKind {
+        FIELDS.get(usize::from(self.index)).map_or(FieldKind::Keyword, |entry| entry.kind)
+    }
+}
+
+impl<T> From<Field<T>> for AnyField {
+    #[inline]
+    fn from(field: Field<T>) -> Self {
+        AnyField { index: field.index }
+    }
+}
+
+/// What a dotted name is in ECS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A field of the table.
+    Field(AnyField),
+    /// An object around fields of the table, such as `http.request`.
+    Object,
+}
+
+/// Looks a dotted name up, for records that are in ECS already.
+pub fn find(name: &str) -> Option<Found> {
+    static TABLE: LazyLock<Vec<(String, Found)>> = LazyLock::new(|| {
+        let mut table: Vec<(String, Found)> = Vec::with_capacity(FIELDS.len() * 2);
+        for (index, field) in names().enumerate() {
+            for (dot, _) in field.match_indices('.') {
+                table.push((field.get(..dot).unwrap_or_default().to_owned(), Found::Object));
+            }
+            table.push((field, Found::Field(AnyField { index: index as u16 })));
+        }
+        table.sort_by(|(left, _), (right, _)| left.cmp(right));
+        table.dedup_by(|(left, _), (right, _)| left == right);
+        table
+    });
+    let index = TABLE.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+    TABLE.get(index).map(|(_, found)| *found)
+}
+
 /// An ECS object: where a group of fields lives in the document.
 #[derive(Debug)]
 pub(crate) struct Object {
@@ -70,6 +132,7 @@ pub(crate) struct Entry {
     pub(crate) object: u16,
     /// `"name":`, as it stands before the value.
     pub(crate) key: &'static str,
+    pub(crate) kind: FieldKind,
 }
 
 pub(crate) fn dotted_name(index: u16) -> String {
@@ -111,7 +174,7 @@ macro_rules! ecs_table {
         enum FieldIndex { $( $( $field, )* )* }
 
         pub(crate) static FIELDS: &[Entry] = &[ $( $( Entry {
-            object: object_of(ObjectIndex::$object as u16, $open), key: concat!("\"", $key, "\":"),
+            object: object_of(ObjectIndex::$object as u16, $open), key: concat!("\"", $key, "\":"), kind: FieldKind::$kind,
         }, )* )* ];
 
         $( $(
@@ -282,6 +345,7 @@ ecs_table! {
         SERVICE_NAME: Keyword = "name", SERVICE_TYPE: Keyword = "type", SERVICE_ID: Keyword = "id", SERVICE_VERSION: Keyword = "version",
         SERVICE_ENVIRONMENT: Keyword = "environment",
     }
+    SERVICE_NODE in SERVICE at 2 opens "node" { SERVICE_NODE_NAME: Keyword = "name", }
     CONTAINER in ROOT at 1 opens "container" { CONTAINER_ID: Keyword = "id", CONTAINER_NAME: Keyword = "name", CONTAINER_RUNTIME: Keyword = "runtime", }
     CONTAINER_IMAGE in CONTAINER at 2 opens "image" { CONTAINER_IMAGE_NAME: Keyword = "name", }
     ORCHESTRATOR in ROOT at 1 opens "orchestrator" { ORCHESTRATOR_TYPE: Keyword = "type", }
@@ -311,4 +375,24 @@ ecs_table! {
         RELATED_IP: KeywordList = "ip", RELATED_USER: KeywordList = "user", RELATED_HOSTS: KeywordList = "hosts", RELATED_HASH: KeywordList = "hash",
     }
     ROOT_TAGS in ROOT at 0 opens "" { TAGS: KeywordList = "tags", }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_and_nothing_else_is() {
+        assert_eq!(find("http.request.method"), Some(Found::Field(HTTP_REQUEST_METHOD.into())));
+        assert_eq!(find("@timestamp"), Some(Found::Field(TIMESTAMP.into())));
+        assert_eq!((find("http.request"), find("http")), (Some(Found::Object), Some(Found::Object)));
+        for name in ["", "http.", "http.request.method.x", "HTTP", "app", "request.method"] {
+            assert_eq!(find(name), None, "{name}");
+        }
+        for name in names() {
+            assert!(matches!(find(&name), Some(Found::Field(field)) if dotted_name(field.index) == name), "{name}");
+        }
+        assert_eq!(AnyField::from(SOURCE_IP).kind(), FieldKind::Ip);
+        assert!(AnyField::from(EVENT_KIND) < AnyField::from(TIMESTAMP));
+    }
 }

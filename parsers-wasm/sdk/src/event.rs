@@ -5,7 +5,7 @@
 //! document is put in order when it ends. So authors may set fields as they find them, hot parsers set them in the
 //! table's order and pay for nothing, and both give the same bytes.
 
-use crate::ecs::{self, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
+use crate::ecs::{self, AnyField, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
 use crate::json::{self, ObjectWriter};
 use crate::reader::JsonText;
 use crate::{Context, time};
@@ -151,6 +151,9 @@ macro_rules! allowed_values {
         #[allow(missing_docs, reason = "ECS defines the values")]
         pub enum $name { $($variant),* }
         impl $name {
+            /// Every value that ECS allows.
+            pub const ALL: &'static [Self] = &[$($name::$variant),*];
+
             /// The value as ECS spells it.
             pub const fn name(self) -> &'static str { match self { $( $name::$variant => $text ),* } }
         }
@@ -446,6 +449,14 @@ impl<'a> Event<'a> {
         {
             self.set(field, value);
         }
+    }
+
+    /// Sets a field that was looked up by its name to a JSON text, which must be of the field's kind.
+    #[inline]
+    pub fn set_raw(&mut self, field: AnyField, json: &str) {
+        let (late, start) = self.open(field.index);
+        json::push(if late { &mut self.late } else { &mut self.out }, json.as_bytes());
+        self.close(field.index, late, start);
     }
 
     /// Sets a numeric field from decimal text as it stands; says whether it was a number.

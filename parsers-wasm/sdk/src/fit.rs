@@ -4,11 +4,14 @@
 //! those that do keep everything as text instead of being refused. What these functions return is parsed in place of
 //! the record, so they are off the hot path.
 
-use crate::reader::{Reader, Shape, is_large, is_number_byte};
+use crate::reader::{Raw, Reader, is_large, is_number_byte};
 use crate::{ParseError, json};
 
 /// The member under which [`fit_object`] keeps a tree as text.
 pub const TEXT_MEMBER: &str = "value";
+
+/// The member in which [`fit_object`] keeps members that are too many.
+pub const OVERFLOW_MEMBER: &str = "overflow";
 
 /// What an object may hold.
 #[derive(Debug, Clone, Copy)]
@@ -20,58 +23,102 @@ pub struct Bounds {
 }
 
 /// An object's text within `bounds`: a member too deep, and as many of the largest members as it takes, become
-/// `{"value": "…"}` with their JSON text as a string.
+/// `{"value": "…"}` with their JSON text as a string. If the object has too many members of its own, the last ones
+/// become one, `"overflow": {"value": "{…}"}`.
 ///
 /// # Errors
-/// When `text` is no JSON object, or has more members of its own than `bounds.fields`.
+/// When `text` is no JSON object.
 #[cold]
 pub fn fit_object(text: &str, bounds: Bounds) -> Result<String, ParseError> {
     let mut reader = Reader::new(text);
     reader.object();
     let mut members = Vec::new();
-    let mut total: u32 = 0;
     while let Some(key) = reader.key() {
         let value = reader.value();
-        let too_deep = value.depth >= bounds.depth;
-        total = total.saturating_add(1).saturating_add(if too_deep { 1 } else { value.fields });
-        members.push((key, value, too_deep));
+        members.push(Member { key: key.raw(), value, as_text: value.depth >= bounds.depth });
     }
     reader.end()?;
-    let mut by_size: Vec<usize> = (0..members.len()).collect();
-    by_size
-        .sort_by_key(|index| std::cmp::Reverse(members.get(*index).map_or(0, |(_, value, _)| value.fields)));
-    for index in by_size {
-        let Some((_, value, as_text)) = members.get_mut(index) else { continue };
-        if total <= bounds.fields || value.fields <= 1 {
+
+    let mut total: usize = members.iter().map(|member| 1 + member.fields()).sum();
+    let maximum = bounds.fields as usize;
+    let mut by_size: Vec<&mut Member<'_>> = members.iter_mut().collect();
+    by_size.sort_by_key(|member| std::cmp::Reverse(member.fields()));
+    for member in by_size {
+        if total <= maximum || member.fields() <= 1 {
             break;
         }
-        if !*as_text {
-            total -= value.fields - 1;
-            *as_text = true;
+        total -= member.fields();
+        member.as_text = true;
+        total += member.fields();
+    }
+    let mut kept = members.len();
+    if total > maximum {
+        // The overflow is a member with one member of its own.
+        total += 2;
+        for member in members.iter().rev() {
+            if total <= maximum {
+                break;
+            }
+            total -= 1 + member.fields();
+            kept -= 1;
         }
     }
-    if total > bounds.fields {
-        return Err(ParseError::too_large(format!("{total} fields, of which at most {} fit", bounds.fields)));
+
+    let (kept, overflow) = members.split_at_checked(kept).unwrap_or((&members, &[]));
+    let mut out = vec![b'{'];
+    for member in kept {
+        member.write(&mut out);
     }
-    let mut out = Vec::with_capacity(text.len() * 2);
-    out.push(b'{');
-    for (index, (key, value, as_text)) in members.into_iter().enumerate() {
-        if index > 0 {
-            out.push(b',');
+    if !overflow.is_empty() {
+        let mut rest = vec![b'{'];
+        for member in overflow {
+            Member { as_text: false, ..*member }.write(&mut rest);
         }
-        out.push(b'"');
-        out.extend_from_slice(key.raw().as_bytes());
-        out.extend_from_slice(b"\":");
-        if as_text && matches!(value.shape, Shape::Object | Shape::Array) {
-            out.extend_from_slice(format!("{{\"{TEXT_MEMBER}\":").as_bytes());
-            json::push_string(&mut out, value.text);
-            out.push(b'}');
-        } else {
-            out.extend_from_slice(value.text.as_bytes());
-        }
+        rest.push(b'}');
+        let rest = String::from_utf8(rest).map_err(|error| ParseError::other(error.to_string()))?;
+        separate(&mut out);
+        out.extend_from_slice(format!("\"{OVERFLOW_MEMBER}\":").as_bytes());
+        write_as_text(&mut out, &rest);
     }
     out.push(b'}');
     String::from_utf8(out).map_err(|error| ParseError::other(error.to_string()))
+}
+
+struct Member<'a> {
+    key: &'a str,
+    value: Raw<'a>,
+    as_text: bool,
+}
+
+impl Member<'_> {
+    /// The fields inside the value, as it will be written.
+    fn fields(&self) -> usize {
+        if self.as_text { 1 } else { self.value.fields as usize }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        separate(out);
+        out.push(b'"');
+        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(b"\":");
+        if self.as_text {
+            write_as_text(out, self.value.text);
+        } else {
+            out.extend_from_slice(self.value.text.as_bytes());
+        }
+    }
+}
+
+fn separate(out: &mut Vec<u8>) {
+    if out.last().is_some_and(|last| *last != b'{') {
+        out.push(b',');
+    }
+}
+
+fn write_as_text(out: &mut Vec<u8>, json: &str) {
+    out.extend_from_slice(format!("{{\"{TEXT_MEMBER}\":").as_bytes());
+    json::push_string(out, json);
+    out.push(b'}');
 }
 
 /// The text with every number that a 64-bit integer or a double cannot hold as a string of its digits: indices would
@@ -151,9 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn too_many_members_are_refused() {
+    fn members_that_are_too_many_overflow() {
         let text = format!("{{{}}}", (0..11).map(|n| format!("\"{n}\":{n}")).collect::<Vec<_>>().join(","));
-        assert!(fit_object(&text, SMALL).is_err());
+        assert_eq!(
+            fit_object(&text, SMALL).unwrap(),
+            "{\"0\":0,\"1\":1,\"2\":2,\"3\":3,\"4\":4,\"5\":5,\"6\":6,\"7\":7,\"overflow\":{\"value\":\"{\\\"8\\\":8,\\\"9\\\":9,\\\"10\\\":10}\"}}"
+        );
         assert!(fit_object("[]", SMALL).is_err() && fit_object("{} x", SMALL).is_err());
     }
 }

@@ -493,10 +493,16 @@ impl<'a> Runs<'a> {
     /// Keeps the member that began at `start` (see [`Reader::member_start`]) and whose value was walked.
     #[inline]
     pub fn keep_from(&mut self, start: usize, reader: &Reader<'_>) {
+        self.keep_span(start, reader.position());
+    }
+
+    /// Keeps what stands between two offsets: one member or several, as they stand.
+    #[inline]
+    pub fn keep_span(&mut self, start: usize, end: usize) {
         if self.start.is_none() {
             self.start = Some(start);
         }
-        self.end = reader.position();
+        self.end = end;
     }
 
     /// Writes what was kept since the last call.
