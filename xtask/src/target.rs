@@ -165,7 +165,10 @@ pub(crate) fn registry() -> Option<PathBuf> {
 
 fn add_with_rustup(rustc: &Rustc) -> Result<()> {
     anyhow::ensure!(process::is_installed("rustup"), "rustup is not installed");
-    process::output_within(RUSTUP_LIMIT, Command::new("rustup").args(["target", "add", TRIPLE]))?;
+    let mut command = Command::new("rustup");
+    // A backtrace would push what went wrong out of the message.
+    command.args(["target", "add", TRIPLE]).env("RUST_BACKTRACE", "0");
+    process::output_within(RUSTUP_LIMIT, &mut command)?;
     anyhow::ensure!(rustc.has_target(), "rustup added it, but not to {}", rustc.sysroot.display());
     Ok(())
 }
