@@ -149,7 +149,7 @@ impl<'a, const N: usize> Record<'a, N> {
                     json::push(vendor.begin_member(column.key), digits.as_bytes());
                 }
                 Shape::Decimal => {
-                    if !json::is_number(value.as_bytes()) {
+                    if !is_decimal(value) {
                         return Err(no_number(column.name, value));
                     }
                     json::push_decimal(vendor.begin_member(column.key), value);
@@ -173,6 +173,12 @@ impl<'a, const N: usize> Record<'a, N> {
         }
         Ok(())
     }
+}
+
+/// A decimal number as logs write it. An exponent could make it larger than any reader takes.
+#[inline]
+fn is_decimal(text: &str) -> bool {
+    text.len() <= 32 && json::is_number(text.as_bytes()) && !text.contains(['e', 'E'])
 }
 
 #[cold]
@@ -246,6 +252,7 @@ mod tests {
             ("a 1.0", "status: the line ends after 2 of at least 3 fields"),
             ("a b 200", "seconds: \"b\" is not a number; are the fields of another log type?"),
             ("a 1.0 2x0", "status: \"2x0\" is not a number; are the fields of another log type?"),
+            ("a 1e9 200", "seconds: \"1e9\" is not a number; are the fields of another log type?"),
             ("a 1.0 200 \"b", "actions: the line ends before its closing quote or bracket"),
         ] {
             assert_eq!(tree(line, 3).unwrap_err().1, reason);
