@@ -3,7 +3,9 @@
 //! Exit codes: 0 done (damaged input included: it is counted and named); 1 something failed; 2 the command line is
 //! wrong; 3 the configuration or a parser is refused; 5 there is no space left. The same for every command.
 
+mod config;
 mod dump;
+mod parser;
 mod route;
 mod view;
 
@@ -39,6 +41,12 @@ struct Arguments {
 enum Command {
     /// Print the normalized events of one file
     Dump(dump::Arguments),
+    /// Look at, test and measure parsers
+    #[command(subcommand)]
+    Parser(parser::Command),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(config::Command),
     /// Say where an object goes and why
     #[command(subcommand)]
     Route(route::Command),
@@ -50,6 +58,8 @@ pub fn run() -> ExitCode {
     start_logging(arguments.verbose);
     let outcome = match arguments.command {
         Command::Dump(command) => dump::run(&command, || open(arguments.config)),
+        Command::Parser(command) => parser::run(&command, || open(arguments.config)),
+        Command::Config(command) => config::run(&command, arguments.config.as_deref()),
         Command::Route(command) => route::run(&command, || open(arguments.config)),
     };
     match outcome {

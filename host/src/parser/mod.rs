@@ -9,6 +9,7 @@ mod bisect;
 pub mod component;
 pub mod contract;
 mod engine;
+pub mod fixtures;
 pub mod json_scan;
 pub mod manifest;
 mod registry;
