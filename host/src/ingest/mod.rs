@@ -4,3 +4,4 @@ pub mod decompress;
 pub mod frame;
 pub mod source;
 pub mod stream;
+pub mod unwrap;

@@ -10,7 +10,8 @@
 mod header;
 mod json;
 mod lines;
-mod scan;
+mod multiline;
+pub(crate) mod scan;
 mod sink;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ mod whole;
 use regex::bytes::Regex;
 use serde::Deserialize;
 
+pub(crate) use self::json::{JsonFramer, Opening, Value, Values};
 pub(crate) use self::sink::{Loss, Sink, StreamSlot};
 use super::decompress::Break;
 use super::stream::{FrameKind, FrameLimits};
@@ -218,7 +220,10 @@ pub(crate) fn framer_for(framing: &PreparedFraming, limits: &FrameLimits) -> Box
         PreparedFraming::Json { pointers } => {
             Box::new(json::JsonFramer::new(json::EveryValue, pointers.clone(), limits))
         }
-        PreparedFraming::Lines | PreparedFraming::MultiLine { .. } | PreparedFraming::ParquetRows => {
+        PreparedFraming::MultiLine { start, max_lines } => {
+            Box::new(multiline::MultiLineFramer::new(start.clone(), *max_lines, limits))
+        }
+        PreparedFraming::Lines | PreparedFraming::ParquetRows => {
             Box::new(lines::LineFramer::new(lines::PlainLines, limits))
         }
     }

@@ -53,7 +53,7 @@ impl BracketScan {
     pub(crate) fn scan(&mut self, data: &[u8], from: usize, more: bool) -> Scan {
         let mut at = from;
         while let Some(block) = data.get(at..).and_then(<[u8]>::first_chunk::<64>) {
-            if let Some(found) = self.block(&Masks::of(block), data, from, at) {
+            if let Some(found) = self.block(block, data, from, at) {
                 return found;
             }
             at += 64;
@@ -61,7 +61,7 @@ impl BracketScan {
         if !more && at < data.len() {
             let mut block = [b' '; 64];
             block[..data.len() - at].copy_from_slice(&data[at..]);
-            if let Some(found) = self.block(&Masks::of(&block), data, from, at) {
+            if let Some(found) = self.block(&block, data, from, at) {
                 return found;
             }
             at = data.len();
@@ -74,7 +74,8 @@ impl BracketScan {
 
     /// One block that stands at `at`.
     #[inline]
-    fn block(&mut self, masks: &Masks, data: &[u8], from: usize, at: usize) -> Option<Scan> {
+    fn block(&mut self, block: &[u8; 64], data: &[u8], from: usize, at: usize) -> Option<Scan> {
+        let masks = Masks::of(block);
         let quotes = masks.quote & !self.escaped_bytes(masks.backslash);
         let in_string = prefix_xor(quotes) ^ self.in_string;
         self.in_string = ((in_string as i64) >> 63) as u64;
@@ -84,20 +85,23 @@ impl BracketScan {
         let mut visit = ((masks.open | masks.close) & !in_string) | cut;
         while visit != 0 {
             let bit = visit & visit.wrapping_neg();
-            let place = at + visit.trailing_zeros() as usize;
+            let index = visit.trailing_zeros() as usize;
+            let place = at + index;
+            // Curly, if it is a bracket.
+            let brace = block.get(index).is_some_and(|byte| byte & 0x20 != 0);
             visit ^= bit;
             if bit & masks.open != 0 {
-                if bit & line_begins != 0 && self.depth > 0 && !self.may_open(data, from, place) {
+                if bit & line_begins != 0 && self.depth > 0 && !self.may_open(brace, data, from, place) {
                     return Some(Scan::Broken(place - 1, "a value is not closed where the next one begins"));
                 }
                 if self.depth == MAX_DEPTH {
                     return Some(Scan::Broken(place, "nested deeper than 1024"));
                 }
-                self.push(bit & masks.brace != 0);
+                self.push(brace);
             } else if bit & cut != 0 {
                 return Some(Scan::Broken(place, "a string is not closed at the end of its line"));
             } else {
-                if self.depth == 0 || self.top_is_object() != (bit & masks.brace != 0) {
+                if self.depth == 0 || self.top_is_object() != brace {
                     return Some(Scan::Broken(place, "the brackets do not match"));
                 }
                 self.depth -= 1;
@@ -140,12 +144,13 @@ impl BracketScan {
         self.objects.get(top / 64).is_some_and(|word| word & (1 << (top % 64)) != 0)
     }
 
-    /// Whether a bracket may open here, by what stands before it.
+    /// Whether a bracket may open here at the beginning of a line, by what stands before it. An object behind a key is
+    /// valid there, yet nobody writes it so, and a line cut behind a colon is followed by one.
     #[cold]
-    fn may_open(&self, data: &[u8], from: usize, place: usize) -> bool {
+    fn may_open(&self, brace: bool, data: &[u8], from: usize, place: usize) -> bool {
         let before =
             data[from..place].iter().rev().find(|byte| !is_space(**byte)).copied().unwrap_or(self.last);
-        if self.top_is_object() { before == b':' } else { matches!(before, b'[' | b',') }
+        if self.top_is_object() { !brace && before == b':' } else { matches!(before, b'[' | b',') }
     }
 }
 
@@ -162,8 +167,6 @@ struct Masks {
     line_feed: u64,
     open: u64,
     close: u64,
-    /// Curly, of the brackets.
-    brace: u64,
 }
 
 impl Masks {
@@ -176,7 +179,6 @@ impl Masks {
             // The square and the curly bracket differ in bit 5 alone.
             open: mask(block, |byte| byte | 0x20 == b'{'),
             close: mask(block, |byte| byte | 0x20 == b'}'),
-            brace: mask(block, |byte| byte & 0x20 != 0),
         }
     }
 }
@@ -224,7 +226,11 @@ mod tests {
                 b'{' | b'[' if !in_string => {
                     if place > 0 && data[place - 1] == b'\n' {
                         let before = data[..place].iter().rev().find(|byte| !is_space(**byte)).unwrap();
-                        let may = if stack.last() == Some(&b'{') { b":" as &[u8] } else { b"[," };
+                        let may = match (stack.last(), byte) {
+                            (Some(b'{'), b'{') => b"" as &[u8],
+                            (Some(b'{'), _) => b":",
+                            _ => b"[,",
+                        };
                         if !may.contains(before) {
                             return Scan::Broken(place - 1, "");
                         }

@@ -4,6 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::PreparedFraming;
 use crate::ingest::decompress::Break;
 use crate::ingest::stream::{
     Damage, DamageReason, FrameBatch, FrameKind, FrameLimits, Item, Position, RouteDecision, StreamKey,
@@ -12,6 +13,8 @@ use crate::ingest::stream::{
 
 /// Items ready beyond which a framer should pause, so that a buffer full of one-byte frames does not become a queue.
 const READY_ITEMS: usize = 64;
+/// Most bytes of a frame joined from wrapped ones: one may be open for each stream.
+const JOINED_BYTES: usize = 1 << 20;
 /// Buffers kept for reuse.
 const SPARE_BUFFERS: usize = 8;
 
@@ -31,6 +34,17 @@ struct OpenStream {
     kind: FrameKind,
     header: Option<Arc<str>>,
     buffers: Buffers,
+    /// Wrapped frames joined so far, when the stream's records span several.
+    joined: Option<Joined>,
+}
+
+/// A multi-line frame of which each line was wrapped by itself.
+struct Joined {
+    bytes: Vec<u8>,
+    lines: usize,
+    offset: u64,
+    carrier: usize,
+    wrapped: Wrapped,
 }
 
 /// The parts of a batch that are worth keeping.
@@ -136,6 +150,7 @@ impl<'router> Sink<'router> {
         let key = Arc::new(key);
         if self.streams.len() >= self.limits.open_streams {
             for index in 1..self.streams.len() {
+                self.close_joined(StreamSlot(index));
                 self.flush(StreamSlot(index));
             }
             self.streams.truncate(1);
@@ -148,6 +163,7 @@ impl<'router> Sink<'router> {
             decision,
             key: Arc::clone(&key),
             buffers: self.spare.pop().unwrap_or_default(),
+            joined: None,
         });
         self.slots.insert(key, slot);
         slot
@@ -156,6 +172,7 @@ impl<'router> Sink<'router> {
     /// Gives out every open batch and forgets the streams.
     pub(crate) fn close_streams(&mut self) {
         for index in 0..self.streams.len() {
+            self.close_joined(StreamSlot(index));
             self.flush(StreamSlot(index));
         }
         for stream in self.streams.drain(..) {
@@ -184,7 +201,9 @@ impl<'router> Sink<'router> {
         self.frame_with(slot, frame, offset, carrier, None);
     }
 
-    /// Takes a frame of which a wrapper said something.
+    /// Takes a frame of which a wrapper said something. In a multi-line stream it is joined to the one before unless
+    /// the start pattern matches it; the joined frame has the offset and the wrapper's words of the first, and the
+    /// carrier bytes of all.
     pub(crate) fn wrapped_frame(
         &mut self,
         slot: StreamSlot,
@@ -193,7 +212,36 @@ impl<'router> Sink<'router> {
         carrier: usize,
         wrapped: Wrapped,
     ) {
-        self.frame_with(slot, frame, offset, carrier, Some(wrapped));
+        let (frame_bytes, frame_lines) = (self.limits.frame_bytes, self.limits.frame_lines);
+        let Some(stream) = self.streams.get_mut(slot.0) else { return };
+        let PreparedFraming::MultiLine { start, max_lines } = &*stream.decision.framing else {
+            self.frame_with(slot, frame, offset, carrier, Some(wrapped));
+            return;
+        };
+        if let Some(joined) = &mut stream.joined {
+            let fits = joined.lines < max_lines.unwrap_or(frame_lines)
+                && joined.bytes.len() + 1 + frame.len() <= frame_bytes.min(JOINED_BYTES)
+                && joined.carrier + carrier <= u32::MAX as usize;
+            if fits && !start.is_match(frame) {
+                joined.bytes.push(b'\n');
+                joined.bytes.extend_from_slice(frame);
+                joined.lines += 1;
+                joined.carrier += carrier;
+                return;
+            }
+        }
+        let joined = Joined { bytes: frame.to_vec(), lines: 1, offset, carrier, wrapped };
+        if let Some(Joined { bytes, offset, carrier, wrapped, .. }) = stream.joined.replace(joined) {
+            self.frame_with(slot, &bytes, offset, carrier, Some(wrapped));
+        }
+    }
+
+    /// Takes what was joined in a stream that ends or is given out.
+    fn close_joined(&mut self, slot: StreamSlot) {
+        let joined = self.streams.get_mut(slot.0).and_then(|stream| stream.joined.take());
+        if let Some(Joined { bytes, offset, carrier, wrapped, .. }) = joined {
+            self.frame_with(slot, &bytes, offset, carrier, Some(wrapped));
+        }
     }
 
     #[inline]
@@ -332,7 +380,10 @@ impl<'router> Sink<'router> {
 
     /// Bytes of memory held in batches, ready or open, and in spare buffers.
     pub(crate) fn buffered_bytes(&self) -> usize {
-        let open: usize = self.streams.iter().map(|stream| stream.buffers.capacity()).sum();
+        let open = self.streams.iter().map(|stream| {
+            stream.buffers.capacity() + stream.joined.as_ref().map_or(0, |joined| joined.bytes.capacity())
+        });
+        let open: usize = open.sum();
         let spare: usize = self.spare.iter().map(Buffers::capacity).sum();
         open + spare + self.ready_bytes
     }

@@ -62,7 +62,7 @@ fn values_come_in_any_way_they_were_written() {
     assert_eq!(json(&format!("\u{feff}[{first},\n{second}\n]")).texts(), [first, second]);
     let pretty = "{\n  \"a\": [\n    {\n      \"b\": 1\n    }\n  ]\n}";
     assert_eq!(json(&format!("{pretty}\n{pretty}\n")).texts(), [pretty, pretty]);
-    let flat = "{\n\"a\":\n[\n{\n\"b\":\n{\n}\n},\n[\n]\n]\n}";
+    let flat = "{\n\"a\":\n[\n{\n\"b\":\n[\n]\n},\n[\n]\n]\n}";
     assert_eq!(json(&format!("{flat}\n{flat}")).texts(), [flat, flat], "brackets at the beginning of lines");
     assert_eq!(
         json(&format!("{{\"Records\":[\n{first},\n{second}\n]}}\n[{first}]")).texts(),
@@ -80,6 +80,8 @@ fn a_bad_line_costs_no_other() {
         r#"{"a""#,
         r#"{"a" 1}"#,
         r#"{"a": }"#,
+        r#"{"a":"#,
+        r#"{"a":[{"b":"#,
         "plain text",
         "]",
         r#""a string""#,

@@ -17,7 +17,10 @@ use crate::ingest::decompress::{
     Archive, Break, Budget, Detected, Flow, Layer, MAGIC_LENGTH, SharedFile, Source, Spooled, StoredReader,
     Transcoder, Window, detect, spool,
 };
-use crate::ingest::frame::{Ending, Framer, Loss, Shown, Sink, StreamSlot, framer_for};
+use crate::ingest::frame::{Ending, Framer, JsonFramer, Loss, Shown, Sink, StreamSlot, framer_for};
+use crate::ingest::unwrap::DETECTION_BYTES;
+use crate::ingest::unwrap::cloudwatch::{self, CloudWatchLogs};
+use crate::ingest::unwrap::firelens::FireLens;
 
 /// Why an object could not be read on, through no fault of its bytes.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +60,8 @@ pub struct SourceOptions {
 struct OpenMember {
     window: Window,
     framer: Box<dyn Framer>,
+    /// Path inside the archive.
+    path: Option<String>,
 }
 
 /// An archive being read.
@@ -274,7 +279,8 @@ impl<'router> ObjectReader<'router> {
     /// Begins to frame plain bytes.
     fn open_member(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
         self.members += 1;
-        let key = StreamKey { member: unopened.path, ..StreamKey::default() };
+        let path = unopened.path;
+        let key = StreamKey { member: path.clone(), ..StreamKey::default() };
         let charset = match self.charset {
             Some(charset) => Some(charset).filter(|charset| *charset != encoding_rs::UTF_8),
             None => match unopened.source.peek(2, &mut self.budget)? {
@@ -290,16 +296,20 @@ impl<'router> ObjectReader<'router> {
         let decision = self.sink.begin_member(key);
         let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
         let framer = match decision.route {
+            Some(_) if decision.unwrap_firelens => {
+                let records = FireLens::new(path.clone());
+                Box::new(JsonFramer::new(records, Vec::new(), &self.limits))
+            }
             Some(_) => framer_for(&decision.framing, &self.limits),
             None => Box::new(ReadThrough::default()),
         };
-        self.member = Some(OpenMember { window, framer });
+        self.member = Some(OpenMember { window, framer, path });
         Ok(())
     }
 
     /// Reads and frames until the sink has an item or the member ends.
     fn advance_member(&mut self) -> Result<(), IngestError> {
-        let Some(OpenMember { window, framer }) = &mut self.member else { return Ok(()) };
+        let Some(OpenMember { window, framer, .. }) = &mut self.member else { return Ok(()) };
         let shown =
             Shown { data: window.data(), offset: window.offset(), more: matches!(window.flow(), Flow::More) };
         let consumed = if shown.data.is_empty() { 0 } else { framer.frame(shown, &mut self.sink) };
@@ -312,7 +322,7 @@ impl<'router> ObjectReader<'router> {
                 let first = window.read() == 0;
                 window.fill(&mut self.budget)?;
                 if first {
-                    self.skip_byte_order_mark();
+                    self.look_at_beginning();
                 }
             }
             Flow::Broken(broken) => {
@@ -331,11 +341,17 @@ impl<'router> ObjectReader<'router> {
         Ok(())
     }
 
-    fn skip_byte_order_mark(&mut self) {
-        let Some(OpenMember { window, .. }) = &mut self.member else { return };
+    /// At the first bytes of a member: a byte order mark, a wrapper.
+    fn look_at_beginning(&mut self) {
+        let Some(OpenMember { window, framer, path }) = &mut self.member else { return };
         if window.data().starts_with(b"\xef\xbb\xbf") {
             window.consume(3);
             self.sink.framing(3);
+        }
+        let head = window.data();
+        if cloudwatch::detect(&head[..head.len().min(DETECTION_BYTES)]) {
+            let logs = CloudWatchLogs::new(path.take());
+            *framer = Box::new(JsonFramer::new(logs, cloudwatch::pointers(), &self.limits));
         }
     }
 

@@ -456,6 +456,48 @@ fn an_error_of_the_source_is_an_error() {
     assert!(error.to_string().contains("stored byte 40"), "{error}");
 }
 
+fn multi_line(text: &[u8], limits: FrameLimits) -> Outcome {
+    let framing = prepared(r#"{"kind": "multi-line", "start": "^\\d{4}-", "max-lines": 6}"#);
+    read_with(from_bytes(text), &routed(framing), SourceOptions::default(), limits)
+}
+
+fn multi_line_frames(input: Input, framing: &PreparedFraming, limits: FrameLimits) -> Outcome {
+    read_with(input, &routed(framing.clone()), SourceOptions::default(), limits)
+}
+
+#[test]
+fn lines_join_the_start_before_them() {
+    let text = b"\nleft over\n2026-11-01 first\r\n  at a\r\n\r\n  at b\r\n2026-11-01 second\n\n2026-11-01 third\n\tx";
+    let outcome = multi_line(text, FrameLimits::default());
+    assert_eq!(
+        outcome.texts(),
+        [
+            "left over",
+            "2026-11-01 first\r\n  at a\r\n\r\n  at b",
+            "2026-11-01 second",
+            "2026-11-01 third\n\tx"
+        ]
+    );
+    assert_eq!(outcome.frames[0].offset, 1);
+    let many = multi_line(b"2026-1\n2\n3\n4\n5\n6\n7\n8\n2026-9", FrameLimits::default());
+    assert_eq!(many.texts(), ["2026-1\n2\n3\n4\n5\n6", "7\n8", "2026-9"]);
+}
+
+#[test]
+fn a_multi_line_frame_too_long_costs_no_other() {
+    let limits = FrameLimits { frame_bytes: 1_000, ..FrameLimits::default() };
+    for long in [vec![b'x'; 500_000], [vec![b'x'; 100], b"\n".to_vec()].concat().repeat(5)] {
+        let mut text = b"2026-1\n2026-2".to_vec();
+        text.extend(b" y".repeat(500));
+        text.extend(&long);
+        text.extend(b"\n2026-3\n");
+        let outcome = multi_line(&text, limits);
+        assert_eq!(outcome.texts(), ["2026-1", "2026-3"]);
+        assert_eq!(outcome.codes(), ["frame-too-long"]);
+        assert_eq!((outcome.damage[0].offset, outcome.damage[0].length), (7, 1_007 + long.len() as u64));
+    }
+}
+
 /// The lines of a text, slowly.
 fn reference_lines(text: &[u8]) -> Vec<(u64, Vec<u8>)> {
     let mut offset = 0;
@@ -486,6 +528,27 @@ proptest! {
         let outcome = read_with(Dribble::input(&text, &sizes), &routed(PreparedFraming::Lines), SourceOptions::default(), limits);
         let found: Vec<_> = outcome.frames.iter().map(|frame| (frame.offset, frame.bytes.clone())).collect();
         prop_assert_eq!(found, reference_lines(&text));
+    }
+
+    #[test]
+    fn multi_line_frames_do_not_depend_on_read_sizes(
+        lines in proptest::collection::vec((any::<bool>(), 0usize..60, prop_oneof![Just("\n"), Just("\r\n")]), 0..40),
+        frame_bytes in prop_oneof![16usize..120, Just(8 << 20)],
+        batch_bytes in 1usize..200,
+        sizes in proptest::collection::vec(1usize..60, 1..5),
+    ) {
+        let text: String = lines.iter().map(|(begins, length, end)| format!("{}{}{end}", if *begins { "2026-" } else { "" }, "x".repeat(*length))).collect();
+        let limits = FrameLimits { frame_bytes, batch_bytes, ..FrameLimits::default() };
+        let framing = prepared(r#"{"kind": "multi-line", "start": "^\\d{4}-"}"#);
+        let whole = multi_line_frames(from_bytes(text.as_bytes()), &framing, limits);
+        let dribbled = multi_line_frames(Dribble::input(text.as_bytes(), &sizes), &framing, limits);
+        prop_assert_eq!(&whole.frames, &dribbled.frames);
+        prop_assert_eq!(whole.ledger, dribbled.ledger);
+        if frame_bytes > 1 << 20 {
+            let starts = whole.frames.iter().filter(|frame| frame.bytes.starts_with(b"2026-")).count();
+            prop_assert_eq!(starts, lines.iter().filter(|line| line.0).count());
+            prop_assert!(whole.frames.len() <= starts + 1);
+        }
     }
 
     #[test]
