@@ -109,8 +109,14 @@ pub struct StagedFile {
 impl StagedFile {
     /// Takes over the file at `temporary`, to become `file`: a path under the data folder with `/` as separator.
     pub(crate) fn new(temporary: PathBuf, file: String) -> Self {
-        let bytes = fs::metadata(&temporary).map_or(0, |metadata| metadata.len());
-        Self { temporary, file, bytes, published: false }
+        let mut staged = Self { temporary, file, bytes: 0, published: false };
+        staged.measure();
+        staged
+    }
+
+    /// Looks up the size again, once the file is whole.
+    pub(crate) fn measure(&mut self) {
+        self.bytes = fs::metadata(&self.temporary).map_or(0, |metadata| metadata.len());
     }
 
     /// Its place: a path under the data folder.
@@ -158,16 +164,12 @@ pub fn publish(root: &Path, mut files: Vec<StagedFile>) -> Result<(), StagingErr
 }
 
 /// Writes `contents` to `file` so that readers see the old or the new ones whole.
-pub(crate) fn replace(
-    root: &Path,
-    staging: &Staging,
-    file: &str,
-    contents: &[u8],
-) -> Result<(), StagingError> {
+pub(crate) fn replace(staging: &Staging, file: &str, contents: &[u8]) -> Result<(), StagingError> {
     let temporary = staging.temporary();
-    let staged = StagedFile::new(temporary.clone(), file.to_owned());
+    let mut staged = StagedFile::new(temporary.clone(), file.to_owned());
     fs::write(&temporary, contents).map_err(|source| staging.write_error(&temporary, source))?;
-    publish(root, vec![staged])
+    staged.measure();
+    publish(&staging.root, vec![staged])
 }
 
 /// Removes files under the data folder; one that is not there is no fault.

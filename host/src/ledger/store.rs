@@ -214,6 +214,12 @@ impl Ledger {
         self.entry(&self.read()?, RECORDS, object)
     }
 
+    /// Whether `file` is one that the record of its object names, and the object is not being processed.
+    pub fn holds(&self, object: ObjectId, file: &str) -> Result<bool, LedgerError> {
+        let done = matches!(self.status(object)?, Status::Done(record) if record.files.iter().any(|held| held == file));
+        Ok(done)
+    }
+
     /// The day an object is filed under, if it was ever seen.
     pub fn remembered_day(&self, object: ObjectId) -> Result<Option<Date>, LedgerError> {
         Ok(match self.status(object)? {
