@@ -1,0 +1,158 @@
+//! Error logs of nginx: `2026/01/15 10:00:00 [error] 12#34: *56 what happened, client: 192.0.2.1, server: …`.
+//!
+//! Format: `ngx_log_error_core`, `ngx_http_log_error`, `ngx_stream_log_error` and `ngx_mail_log_error` of nginx.
+
+mod context;
+
+use context::Context as Happened;
+use weir_parser_sdk::access::{unwrap_syslog, write_peer, write_service, write_url};
+use weir_parser_sdk::network::split_host_port;
+use weir_parser_sdk::quoted::some;
+use weir_parser_sdk::syslog::Head;
+use weir_parser_sdk::url::Request;
+use weir_parser_sdk::{
+    Category, Context, Event, EventOutcome, Frame, Kind, Outcome, ParseError, Parser, Skip, Type, ecs, json,
+};
+
+/// The parser; lines need nothing from their batch but its time zone.
+pub struct NginxError;
+
+impl Parser for NginxError {
+    const MODULE: &'static str = "nginx";
+    const DATASET: &'static str = "nginx.error";
+    const VENDOR: &'static str = "nginx.error";
+
+    fn new(_batch: &Context<'_>) -> Result<Self, ParseError> {
+        Ok(NginxError)
+    }
+
+    fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
+        let text = frame.text();
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Outcome::Skipped(Skip::Empty));
+        }
+        let (head, text) = unwrap_syslog(text, event.context());
+        let line = Line::parse(text, event)?;
+        line.write(head.as_ref(), event);
+        Ok(Outcome::Event)
+    }
+}
+
+/// The parts of a line.
+struct Line<'a> {
+    /// Nanoseconds since 1970.
+    time: i64,
+    level: &'a str,
+    process: &'a str,
+    thread: &'a str,
+    connection: Option<&'a str>,
+    /// Everything behind the connection.
+    message: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn parse(text: &'a str, event: &Event<'_>) -> Result<Self, ParseError> {
+        const SHAPE: &str = "expected YYYY/MM/DD hh:mm:ss [LEVEL] PID#TID: MESSAGE";
+        let (time, rest) = text.split_once(" [").ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (level, rest) = rest.split_once("] ").ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let time = event.context().parse_iso(time).ok_or_else(|| ParseError::no_match(SHAPE))?;
+        if !is_level(level) {
+            return Err(ParseError::bad_field("level", "none of nginx's eight levels"));
+        }
+        let (process, rest) = rest.split_once('#').ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (thread, rest) = rest.split_once(':').ok_or_else(|| ParseError::no_match(SHAPE))?;
+        if !json::is_integer(process.as_bytes()) || !json::is_integer(thread.as_bytes()) {
+            return Err(ParseError::bad_field("PID#TID", "not numbers"));
+        }
+        let rest = rest.trim_start();
+        let (connection, message) = match rest.strip_prefix('*').and_then(|rest| rest.split_once(' ')) {
+            Some((number, message)) if json::is_integer(number.as_bytes()) => (Some(number), message),
+            _ => (None, rest),
+        };
+        Ok(Line { time, level, process, thread, connection, message })
+    }
+
+    fn write(&self, head: Option<&Head<'_>>, event: &mut Event<'_>) {
+        let happened = Happened::split(self.message);
+        let failed = is_failure(self.level);
+        let user = happened.message.strip_prefix("user \"").and_then(|rest| rest.split_once('"'));
+        // Basic authentication: `user "ana": password mismatch`, `user "ana" was not found in "…"`.
+        let user =
+            user.filter(|(_, rest)| rest.contains("password mismatch") || rest.contains("was not found in"));
+        let categories: &[Category] =
+            if user.is_some() { &[Category::Web, Category::Authentication] } else { &[Category::Web] };
+        event.categorize(Kind::Event, categories, if failed { &[Type::Error] } else { &[Type::Info] });
+        if user.is_some() {
+            event.set(ecs::EVENT_ACTION, "authentication");
+        }
+        if user.is_some() || (failed && self.level != "warn" && happened.client.is_some()) {
+            event.set(ecs::EVENT_OUTCOME, EventOutcome::Failure);
+        }
+        event.timestamp(self.time);
+        event.set(ecs::MESSAGE, self.message);
+        if let Some(client) = happened.client.and_then(some) {
+            write_peer(client, event);
+        }
+        let request = happened.request.map(Request::split).unwrap_or_default();
+        event.set_some(ecs::HTTP_VERSION, request.version());
+        event.set_some(ecs::HTTP_REQUEST_METHOD, request.method);
+        event.set_some(ecs::HTTP_REQUEST_REFERRER, happened.referrer);
+        // What the client asked for, as in its request; a name that a server block has may be a pattern.
+        let host = happened.host.and_then(some).map(split_host_port);
+        write_url(request, host, event);
+        if let Some((name, _)) = host {
+            relate(name, event);
+        }
+        // The mail proxy says who logs in.
+        if let Some(name) = user.map(|(name, _)| name).or(happened.login) {
+            event.set(ecs::USER_NAME, name);
+            event.related_user(name);
+        }
+        if failed {
+            event.set_some(ecs::ERROR_CODE, error_number(happened.message));
+            event.set_some(ecs::ERROR_MESSAGE, Some(happened.message));
+        }
+        event.set(ecs::PROCESS_NAME, "nginx");
+        event.set_integer(ecs::PROCESS_PID, self.process);
+        event.set_integer(ecs::PROCESS_THREAD_ID, self.thread);
+        write_service(head, "nginx", event);
+        event.set(ecs::LOG_LEVEL, self.level);
+        self.write_vendor(&happened, event);
+    }
+
+    fn write_vendor(&self, happened: &Happened<'_>, event: &mut Event<'_>) {
+        let mut vendor = event.vendor();
+        vendor.string("level", self.level).raw("pid", self.process).raw("tid", self.thread);
+        if let Some(connection) = self.connection {
+            vendor.raw("connection_id", connection);
+        }
+        vendor.string("message", happened.message);
+        happened.write(&mut vendor);
+    }
+}
+
+fn relate(host: &str, event: &mut Event<'_>) {
+    if weir_parser_sdk::ip_version(host).is_some() {
+        event.related_ip(host);
+    } else {
+        event.related_host(host);
+    }
+}
+
+fn is_level(level: &str) -> bool {
+    matches!(level, "debug" | "info" | "notice" | "warn" | "error" | "crit" | "alert" | "emerg")
+}
+
+fn is_failure(level: &str) -> bool {
+    matches!(level, "warn" | "error" | "crit" | "alert" | "emerg")
+}
+
+/// The last `(N: text)`: what the operating system answered.
+fn error_number(message: &str) -> Option<&str> {
+    let (number, _) = message.rsplit_once('(')?.1.split_once(": ")?;
+    (!number.is_empty() && number.len() <= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
+        .then_some(number)
+}
+
+weir_parser_sdk::export_parser!(NginxError);
