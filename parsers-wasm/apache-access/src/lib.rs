@@ -1,0 +1,49 @@
+//! Access logs of Apache httpd: `common`, `combined`, `vhost_combined`, their extensions, and the TLS request log.
+//!
+//! Format: "Log Files" and "Module mod_log_config" in the Apache HTTP Server's documentation.
+
+use weir_parser_sdk::access::{Line, Names};
+use weir_parser_sdk::{Context, Event, Frame, Outcome, ParseError, Parser, Skip};
+
+/// What Apache's documentation calls the fields.
+const NAMES: Names = Names {
+    service: "apache",
+    virtual_host: "virtual_host",
+    address: "remote_host",
+    ident: "remote_logname",
+    user: "remote_user",
+    time: "time",
+    request: "request",
+    status: "status",
+    bytes: "response_bytes",
+    referrer: "referer",
+    user_agent: "user_agent",
+    forwarded: "x_forwarded_for",
+};
+
+/// The parser; each line says by itself what format it has.
+pub struct ApacheAccess;
+
+impl Parser for ApacheAccess {
+    const MODULE: &'static str = "apache";
+    const DATASET: &'static str = "apache.access";
+    const VENDOR: &'static str = "apache.access";
+
+    fn new(_batch: &Context<'_>) -> Result<Self, ParseError> {
+        Ok(ApacheAccess)
+    }
+
+    fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
+        let text = frame.text();
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Outcome::Skipped(Skip::Empty));
+        }
+        let mut line = Line::parse(text, event.context())?;
+        line.take_forwarded();
+        line.write(&NAMES, event)?;
+        Ok(Outcome::Event)
+    }
+}
+
+weir_parser_sdk::export_parser!(ApacheAccess);
