@@ -32,7 +32,8 @@ impl<'a> Context<'a> {
     }
 
     fn find(text: &'a str, strict: bool) -> Option<Self> {
-        text.match_indices(", client: ").find_map(|(at, _)| {
+        // A message that names more clients than this was made to be slow.
+        text.match_indices(", client: ").take(MOST_CANDIDATES).find_map(|(at, _)| {
             let (message, list) = text.split_at_checked(at)?;
             Some(Context { message, ..Self::read(list, strict)? })
         })
@@ -44,7 +45,7 @@ impl<'a> Context<'a> {
         let mut rest = list;
         while !rest.is_empty() {
             let inside = rest.strip_prefix(", ")?;
-            let Some((key, value)) = inside.split_once(": ").filter(|(key, _)| is_key(key)) else {
+            let Some((key, value)) = split_key(inside) else {
                 // Stream: `bytes from/to client:1/2, bytes from/to upstream:2/1`.
                 context.rest = is_traffic(inside).then_some(inside);
                 return context.rest.map(|_| context);
@@ -60,13 +61,14 @@ impl<'a> Context<'a> {
                 }
                 (bare, behind)
             };
-            context.set(key, value);
+            context.set(key, value)?;
             rest = behind;
         }
         Some(context)
     }
 
-    fn set(&mut self, key: &str, value: &'a str) {
+    /// Sets a key's value; `None` for a key that was there already, since nginx writes each once.
+    fn set(&mut self, key: &str, value: &'a str) -> Option<()> {
         let slot = match key {
             "client" => &mut self.client,
             "server" => &mut self.server,
@@ -77,7 +79,7 @@ impl<'a> Context<'a> {
             "referrer" => &mut self.referrer,
             _ => &mut self.login,
         };
-        *slot = some(value);
+        slot.is_none().then(|| *slot = some(value))
     }
 
     pub(crate) fn write(&self, vendor: &mut ObjectWriter<'_>) {
@@ -94,8 +96,14 @@ impl<'a> Context<'a> {
     }
 }
 
-fn is_key(key: &str) -> bool {
-    matches!(key, "client" | "server" | "request" | "subrequest" | "upstream" | "host" | "referrer" | "login")
+const MOST_CANDIDATES: usize = 64;
+
+const KEYS: [&str; 8] =
+    ["client", "server", "request", "subrequest", "upstream", "host", "referrer", "login"];
+
+/// `key: value`, for a key that nginx writes.
+fn split_key(text: &str) -> Option<(&'static str, &str)> {
+    KEYS.into_iter().find_map(|key| Some((key, text.strip_prefix(key)?.strip_prefix(": ")?)))
 }
 
 fn is_traffic(text: &str) -> bool {
@@ -107,9 +115,7 @@ fn closing_quote(text: &str) -> Option<usize> {
     text.match_indices('"').map(|(at, _)| at).find(|at| {
         let behind = text.get(at + 1..).unwrap_or_default();
         let next = behind.strip_prefix(", ");
-        behind.is_empty()
-            || next.is_some_and(is_traffic)
-            || next.and_then(|rest| rest.split_once(": ")).is_some_and(|(key, _)| is_key(key))
+        behind.is_empty() || next.is_some_and(is_traffic) || next.and_then(split_key).is_some()
     })
 }
 

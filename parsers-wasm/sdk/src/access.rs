@@ -299,7 +299,7 @@ impl<'a> Line<'a> {
         {
             event.set_ip(ecs::NETWORK_FORWARDED_IP, client);
         }
-        for entry in entries(list) {
+        for entry in entries(list).take(MOST_FORWARDED) {
             event.related_ip(entry);
         }
     }
@@ -460,6 +460,8 @@ pub fn group(text: &str) -> (&str, &str) {
     text.split_at_checked(end.unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
+const LONGEST_TIME: usize = 64;
+
 /// What stands before `[TIME]`, the time, and what stands behind it. A user's name may hold brackets; a time begins
 /// with a digit and holds a slash or a hyphen as its third or fifth character.
 #[inline]
@@ -472,7 +474,8 @@ fn split_time(text: &str) -> Option<(&str, &str, &str)> {
         if !separated || !alone || !inside.first().is_some_and(u8::is_ascii_digit) {
             return None;
         }
-        let end = memchr::memchr(b']', inside)?;
+        // No time is longer, and a line of brackets must not be searched to its end for each.
+        let end = memchr::memchr(b']', inside.get(..LONGEST_TIME).unwrap_or(inside))?;
         Some((text.get(..at)?.trim(), text.get(at + 1..at + 1 + end)?, text.get(at + 2 + end..)?))
     })
 }
@@ -520,6 +523,9 @@ fn without_zeros(digits: &str) -> &str {
     let bare = digits.trim_start_matches('0');
     if bare.is_empty() && !digits.is_empty() { "0" } else { bare }
 }
+
+/// More addresses of a list than these are not made searchable; no chain of proxies is as long.
+const MOST_FORWARDED: usize = 100;
 
 /// The entries of a list of forwarded addresses, without ports and brackets.
 fn entries(list: &str) -> impl Iterator<Item = &str> {

@@ -19,44 +19,9 @@ pub(super) fn sudo<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'
         let class = Finding::new(STARTED, &[Type::Info], "sudo", EventOutcome::Unknown);
         return Some(Finding { user: Some(user), ..class });
     }
-    let (mut why, mut directory, mut effective, mut command) = (None, None, None, None);
-    let mut rest = rest;
-    event.vendor().object("sudo", |sudo| {
-        while !rest.is_empty() {
-            // The command is the last, and may hold what separates the others.
-            if let Some(text) = rest.strip_prefix("COMMAND=") {
-                command = present(text);
-                sudo.optional("command", command);
-                break;
-            }
-            let (part, behind) = rest.split_once(" ; ").unwrap_or((rest, ""));
-            rest = behind;
-            match part.split_once('=') {
-                Some(("TTY", value)) => sudo.optional("tty", present(value)),
-                Some(("PWD", value)) => {
-                    directory = present(value);
-                    sudo.optional("pwd", directory)
-                }
-                Some(("USER", value)) => {
-                    effective = present(value);
-                    sudo.optional("user", effective)
-                }
-                Some(("GROUP", value)) => sudo.optional("group", present(value)),
-                Some(("HOST", value)) => sudo.optional("host", present(value)),
-                Some(("CHROOT", value)) => sudo.optional("chroot", present(value)),
-                Some(("TSID", value)) => sudo.optional("tsid", present(value)),
-                Some(("ENV", value)) => sudo.optional("env", present(value)),
-                _ => match why {
-                    // A key must not be written twice.
-                    None => {
-                        why = Some(part);
-                        sudo.string("error", part)
-                    }
-                    Some(_) => sudo,
-                },
-            };
-        }
-    });
+    let fields = SudoFields::read(rest);
+    fields.write(event);
+    let SudoFields { why, command, .. } = fields;
     // With a command a reason is why it was refused; without one it may be a mere warning.
     let class = match (why, command) {
         (None, _) => Finding::new(STARTED, &[Type::Start], "sudo", EventOutcome::Success),
@@ -65,12 +30,74 @@ pub(super) fn sudo<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'
     };
     Some(Finding {
         user: Some(user),
-        effective,
+        effective: fields.user,
         reason: why,
         command_line: command,
-        working_directory: directory,
+        working_directory: fields.directory,
         ..class
     })
+}
+
+/// What stands behind the caller: `[WHY ; ]NAME=VALUE ; … ; COMMAND=…`
+#[derive(Debug, Default, PartialEq, Eq)]
+struct SudoFields<'a> {
+    why: Option<&'a str>,
+    host: Option<&'a str>,
+    terminal: Option<&'a str>,
+    chroot: Option<&'a str>,
+    directory: Option<&'a str>,
+    user: Option<&'a str>,
+    group: Option<&'a str>,
+    session: Option<&'a str>,
+    environment: Option<&'a str>,
+    command: Option<&'a str>,
+}
+
+impl<'a> SudoFields<'a> {
+    /// The first of a name counts; a directory may be called like a field.
+    fn read(text: &'a str) -> Self {
+        let mut fields = SudoFields::default();
+        let mut rest = text;
+        while !rest.is_empty() {
+            // The command is the last, and may hold what separates the others.
+            if let Some(command) = rest.strip_prefix("COMMAND=") {
+                fields.command = present(command);
+                break;
+            }
+            let (part, behind) = rest.split_once(" ; ").unwrap_or((rest, ""));
+            rest = behind;
+            let (slot, value) = match part.split_once('=') {
+                Some(("HOST", value)) => (&mut fields.host, value),
+                Some(("TTY", value)) => (&mut fields.terminal, value),
+                Some(("CHROOT", value)) => (&mut fields.chroot, value),
+                Some(("PWD", value)) => (&mut fields.directory, value),
+                Some(("USER", value)) => (&mut fields.user, value),
+                Some(("GROUP", value)) => (&mut fields.group, value),
+                Some(("TSID", value)) => (&mut fields.session, value),
+                Some(("ENV", value)) => (&mut fields.environment, value),
+                _ => (&mut fields.why, part),
+            };
+            if slot.is_none() {
+                *slot = present(value);
+            }
+        }
+        fields
+    }
+
+    fn write(&self, event: &mut Event<'_>) {
+        event.vendor().object("sudo", |sudo| {
+            sudo.optional("error", self.why)
+                .optional("host", self.host)
+                .optional("tty", self.terminal)
+                .optional("chroot", self.chroot)
+                .optional("pwd", self.directory)
+                .optional("user", self.user)
+                .optional("group", self.group)
+                .optional("tsid", self.session)
+                .optional("env", self.environment)
+                .optional("command", self.command);
+        });
+    }
 }
 
 /// The forms of util-linux, shadow, BusyBox and the BSDs.
@@ -162,6 +189,20 @@ pub(super) fn pkexec<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_cannot_take_a_field_twice() {
+        let fields =
+            SudoFields::read("TTY=pts/0 ; PWD=/tmp/a ; TTY=x ; USER=root ; COMMAND=/bin/sh ; USER=ana");
+        let expected = SudoFields {
+            terminal: Some("pts/0"),
+            directory: Some("/tmp/a"),
+            user: Some("root"),
+            command: Some("/bin/sh ; USER=ana"),
+            ..SudoFields::default()
+        };
+        assert_eq!(fields, expected);
+    }
 
     #[test]
     fn every_style_of_su() {
