@@ -102,7 +102,7 @@ impl<'a> Identity<'a> {
         let kind = self.kind.map(JsonText::raw).unwrap_or_default();
         if kind == "Root" {
             // `userName` would be the account's alias.
-            return Some(JsonText::plain("root"));
+            return Some(JsonText::from_raw("root"));
         }
         let issuer = self.issuer.filter(|_| matches!(kind, "AssumedRole" | ""));
         self.user.or(issuer).or_else(|| self.arn.and_then(name_in_arn)).or(self.invoked_by)

@@ -70,6 +70,9 @@ pub enum FieldKind {
     KeywordList,
 }
 
+/// How many fields the table has.
+pub const FIELD_COUNT: usize = FIELDS.len();
+
 /// An ECS field by its name, see [`find`]. Fields are ordered as documents carry them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AnyField {
@@ -77,6 +80,18 @@ pub struct AnyField {
 }
 
 impl AnyField {
+    /// Its place among the fields of the table, less than [`FIELD_COUNT`].
+    #[inline]
+    pub fn place(self) -> usize {
+        usize::from(self.index)
+    }
+
+    /// The field at a place.
+    #[inline]
+    pub fn at(place: usize) -> Option<Self> {
+        (place < FIELDS.len()).then_some(AnyField { index: place as u16 })
+    }
+
     /// The type of its values.
     pub fn kind(self) -> FieldKind {
         FIELDS.get(usize::from(self.index)).map_or(FieldKind::Keyword, |entry| entry.kind)
@@ -101,20 +116,65 @@ pub enum Found {
 
 /// Looks a dotted name up, for records that are in ECS already.
 pub fn find(name: &str) -> Option<Found> {
-    static TABLE: LazyLock<Vec<(String, Found)>> = LazyLock::new(|| {
-        let mut table: Vec<(String, Found)> = Vec::with_capacity(FIELDS.len() * 2);
+    static TABLE: LazyLock<Table> = LazyLock::new(Table::of_fields);
+    TABLE.find(name)
+}
+
+/// An open hash table of names, made once: a record in ECS asks for every one of its names.
+struct Table {
+    entries: Vec<(String, Found)>,
+    /// One past an index into `entries`; 0 is free. The length is a power of two, and at most half are in use.
+    slots: Vec<u16>,
+}
+
+impl Table {
+    fn of_fields() -> Self {
+        let mut entries: Vec<(String, Found)> = Vec::with_capacity(FIELDS.len() * 2);
         for (index, field) in names().enumerate() {
             for (dot, _) in field.match_indices('.') {
-                table.push((field.get(..dot).unwrap_or_default().to_owned(), Found::Object));
+                entries.push((field.get(..dot).unwrap_or_default().to_owned(), Found::Object));
             }
-            table.push((field, Found::Field(AnyField { index: index as u16 })));
+            entries.push((field, Found::Field(AnyField { index: index as u16 })));
         }
-        table.sort_by(|(left, _), (right, _)| left.cmp(right));
-        table.dedup_by(|(left, _), (right, _)| left == right);
-        table
-    });
-    let index = TABLE.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
-    TABLE.get(index).map(|(_, found)| *found)
+        entries.sort_by(|(left, _), (right, _)| left.cmp(right));
+        entries.dedup_by(|(left, _), (right, _)| left == right);
+        let mut slots = vec![0; (entries.len() * 2).next_power_of_two()];
+        for (index, (name, _)) in entries.iter().enumerate() {
+            let mut at = hash(name) as usize & (slots.len() - 1);
+            while slots.get(at).is_some_and(|taken| *taken != 0) {
+                at = (at + 1) & (slots.len() - 1);
+            }
+            if let Some(slot) = slots.get_mut(at) {
+                *slot = index as u16 + 1;
+            }
+        }
+        Table { entries, slots }
+    }
+
+    fn find(&self, name: &str) -> Option<Found> {
+        let mut at = hash(name) as usize & (self.slots.len() - 1);
+        loop {
+            let slot = usize::from(*self.slots.get(at)?);
+            let (known, found) = self.entries.get(slot.checked_sub(1)?)?;
+            if known == name {
+                return Some(*found);
+            }
+            at = (at + 1) & (self.slots.len() - 1);
+        }
+    }
+}
+
+/// Eight bytes at a time; spreads names, guards against nothing.
+fn hash(name: &str) -> u64 {
+    let mut state: u64 = name.len() as u64;
+    let mut mix = |word: u64| state = (state.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let mut rest = name.as_bytes();
+    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+        mix(u64::from_le_bytes(*chunk));
+        rest = tail;
+    }
+    mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
+    state ^ state >> 32
 }
 
 /// An ECS object: where a group of fields lives in the document.

@@ -451,6 +451,14 @@ impl<'a> Event<'a> {
         }
     }
 
+    /// Sets a field of text that was looked up by its name.
+    #[inline]
+    pub fn set_any_text(&mut self, field: AnyField, text: JsonText<'_>) {
+        let (late, start) = self.open(field.index);
+        Value::<Keyword>::push_json(&text, if late { &mut self.late } else { &mut self.out });
+        self.close(field.index, late, start);
+    }
+
     /// Sets a field that was looked up by its name to a JSON text, which must be of the field's kind.
     #[inline]
     pub fn set_raw(&mut self, field: AnyField, json: &str) {

@@ -40,10 +40,10 @@ pub struct JsonText<'a> {
 }
 
 impl<'a> JsonText<'a> {
-    /// A text of the parser's own, which must hold nothing that JSON escapes.
+    /// A text of the parser's own, as it stands inside a JSON string.
     #[inline]
-    pub const fn plain(text: &'static str) -> Self {
-        JsonText { raw: text, escaped: false }
+    pub fn from_raw(raw: &'a str) -> Self {
+        JsonText { raw, escaped: raw.contains('\\') }
     }
 
     /// The text between the quotes.
