@@ -30,6 +30,7 @@ pub(crate) struct Record<'a> {
     autonomous_system: Option<&'a str>,
     ja3: Option<JsonText<'a>>,
     ja4: Option<JsonText<'a>>,
+    has_request: bool,
     fields: u32,
     depth: u32,
 }
@@ -106,6 +107,7 @@ impl<'a> Record<'a> {
 
     fn read_request(&mut self, reader: &mut Reader<'a>, text: &'a str, out: &mut ObjectWriter<'_>) {
         let mut runs = Runs::new(text);
+        self.has_request = true;
         self.fields += 1;
         reader.object();
         while let Some(key) = reader.key() {
@@ -150,6 +152,12 @@ impl<'a> Record<'a> {
 
     /// Writes the ECS fields, in the order in which documents carry them.
     pub(crate) fn write(&self, wrapper_time: Option<i64>, event: &mut Event<'_>) -> Result<(), ParseError> {
+        // `action` alone could be anybody's.
+        if self.acl.is_none() && self.rule.is_none() && !self.has_request {
+            return Err(ParseError::no_match(
+                "no web ACL log: neither webaclId nor terminatingRuleId nor httpRequest",
+            ));
+        }
         let action =
             self.action.filter(|action| !action.is_absent()).ok_or(ParseError::missing_field("action"))?;
         let (types, outcome): (&[Type], _) = match action.raw() {
