@@ -16,6 +16,8 @@
 
 mod error;
 mod id;
+#[cfg(test)]
+mod kill_tests;
 mod query;
 mod record;
 mod replay;

@@ -19,7 +19,7 @@ fn entry(object: u8, number: u8, kind: EntryKind) -> Entry {
         bucket: "logs".to_owned(),
         key: format!("AWSLogs/{object}.gz"),
         version: "v1".to_owned(),
-        member: (number % 2 == 0).then(|| "inner.log".to_owned()),
+        member: number.is_multiple_of(2).then(|| "inner.log".to_owned()),
         offset: u64::from(number) * 10,
         length: 9,
         complete: kind != EntryKind::Damaged,

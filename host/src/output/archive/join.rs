@@ -153,13 +153,12 @@ impl Archive {
     ) -> Result<(JoinedFile, u64), ArchiveError> {
         let mut sources = Vec::new();
         for name in names {
-            let parts = match manifest.files.iter().find(|joined| joined.file == *name) {
-                Some(joined) => joined.parts.iter().map(|part| (part.clone(), true)).collect(),
-                None => {
-                    let path = place(self.root(), &format!("{folder}/{name}"))?;
-                    let object = object_of(name).unwrap_or_default();
-                    vec![(Part { file: name.clone(), object, rows: rows(&path)?.promised() }, true)]
-                }
+            let parts = if let Some(joined) = manifest.files.iter().find(|joined| joined.file == *name) {
+                joined.parts.iter().map(|part| (part.clone(), true)).collect()
+            } else {
+                let path = place(self.root(), &format!("{folder}/{name}"))?;
+                let object = object_of(name).unwrap_or_default();
+                vec![(Part { file: name.clone(), object, rows: rows(&path)?.promised() }, true)]
             };
             sources.push(Source { file: name.clone(), parts });
         }

@@ -87,7 +87,7 @@ pub struct Rows {
     path: PathBuf,
     reader: SerializedFileReader<File>,
     group: usize,
-    rows: std::vec::IntoIter<ArchivedRow>,
+    in_memory: std::vec::IntoIter<ArchivedRow>,
 }
 
 /// Reads the rows of the archive file at `path`.
@@ -96,7 +96,7 @@ pub struct Rows {
 pub fn rows(path: &Path) -> Result<Rows, ArchiveError> {
     let file = File::open(path).map_err(|source| reading(path, source.into()))?;
     let reader = SerializedFileReader::new(file).map_err(|source| reading(path, source))?;
-    Ok(Rows { path: path.to_owned(), reader, group: 0, rows: Vec::new().into_iter() })
+    Ok(Rows { path: path.to_owned(), reader, group: 0, in_memory: Vec::new().into_iter() })
 }
 
 impl Rows {
@@ -111,7 +111,7 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(row) = self.rows.next() {
+            if let Some(row) = self.in_memory.next() {
                 return Some(Ok(row));
             }
             if self.group >= self.reader.num_row_groups() {
@@ -120,7 +120,7 @@ impl Iterator for Rows {
             let read = self.reader.get_row_group(self.group).and_then(|group| read_group(group.as_ref()));
             self.group += 1;
             match read {
-                Ok(rows) => self.rows = rows.into_iter(),
+                Ok(rows) => self.in_memory = rows.into_iter(),
                 Err(source) => {
                     self.group = self.reader.num_row_groups();
                     return Some(Err(reading(&self.path, source)));

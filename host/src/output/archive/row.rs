@@ -88,6 +88,8 @@ pub struct FoundFields<'a> {
     event_action: Option<Cow<'a, str>>,
     event_outcome: Option<Cow<'a, str>>,
     event_dataset: Option<Cow<'a, str>>,
+    cloud_account: Option<Cow<'a, str>>,
+    cloud_region: Option<Cow<'a, str>>,
 }
 
 impl<'a> FoundFields<'a> {
@@ -95,6 +97,8 @@ impl<'a> FoundFields<'a> {
     pub fn of(document: &'a [u8]) -> Self {
         let found: Groups<'a> = serde_json::from_slice(document).unwrap_or_default();
         let event: Fields<'a> = group(found.event);
+        let cloud: Cloud<'a> =
+            found.cloud.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default();
         Self {
             source_ip: text(group(found.source).ip),
             destination_ip: text(group(found.destination).ip),
@@ -102,7 +106,19 @@ impl<'a> FoundFields<'a> {
             event_action: text(event.action),
             event_outcome: text(event.outcome),
             event_dataset: text(event.dataset),
+            cloud_account: text(group(cloud.account).id),
+            cloud_region: text(cloud.region),
         }
+    }
+
+    /// `cloud.account.id`, for the partition.
+    pub fn account(&self) -> Option<&str> {
+        self.cloud_account.as_deref()
+    }
+
+    /// `cloud.region`, for the partition.
+    pub fn region(&self) -> Option<&str> {
+        self.cloud_region.as_deref()
     }
 
     /// The fields for a row.
@@ -130,6 +146,17 @@ struct Groups<'a> {
     user: Option<&'a RawValue>,
     #[serde(borrow)]
     event: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cloud: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Cloud<'a> {
+    #[serde(borrow)]
+    account: Option<&'a RawValue>,
+    #[serde(borrow)]
+    region: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,6 +164,8 @@ struct Groups<'a> {
 struct Fields<'a> {
     #[serde(borrow)]
     ip: Option<&'a RawValue>,
+    #[serde(borrow)]
+    id: Option<&'a RawValue>,
     #[serde(borrow)]
     name: Option<&'a RawValue>,
     #[serde(borrow)]

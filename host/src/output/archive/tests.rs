@@ -8,7 +8,7 @@ const DAY: Date = date(2026, 3, 1);
 const FOLDER: &str = "archive/log_type=vpcflow/account=111122223333/region=eu-west-1/date=2026-03-01";
 const TIME: i64 = 1_772_323_200_123_456_789;
 
-fn partition<'a>(account: &'a str) -> Partition<'a> {
+fn partition(account: &str) -> Partition<'_> {
     Partition { log_type: "vpcflow", account: Some(account), region: Some("eu-west-1"), day: DAY }
 }
 
@@ -27,7 +27,7 @@ fn id(object: u8, number: u32) -> [u8; 16] {
 }
 
 /// A row unlike its neighbours: every third one lacks what may be absent.
-fn row<'a>(object: u8, number: u32, document: &'a [u8]) -> Row<'a> {
+fn row(object: u8, number: u32, document: &[u8]) -> Row<'_> {
     let some = |text| (!number.is_multiple_of(3)).then_some(text);
     Row {
         document_id: id(object, number),
