@@ -32,6 +32,8 @@ pub struct ObjectRef {
     pub id: [u8; 16],
     /// LastModified, nanoseconds since 1970; for local files as first seen.
     pub modified: i64,
+    /// Where the bytes to read begin in the object: 0, but for the pieces of a file that grows.
+    pub base: u64,
 }
 
 impl ObjectRef {
@@ -233,22 +235,41 @@ impl Pipeline {
         forced: Option<&str>,
         sink: &mut dyn ObjectSink,
     ) -> Result<Counts, PipelineError> {
+        self.process_from(object, input, None, forced, sink)
+    }
+
+    /// As [`Pipeline::process`], for a piece of an object that began earlier: `header` is the one in force.
+    ///
+    /// # Errors
+    /// As [`Pipeline::process`].
+    pub fn process_from(
+        &self,
+        object: &ObjectRef,
+        input: Input,
+        header: Option<Arc<str>>,
+        forced: Option<&str>,
+        sink: &mut dyn ObjectSink,
+    ) -> Result<Counts, PipelineError> {
         let read_failed = |source| PipelineError::Read { bucket: object.bucket.clone(), key: object.key.clone(), source };
         let routes = ObjectRouter::new(&self.router, &object.bucket, &object.key, forced);
         let whole = self.router.route(&object.bucket, &object.key, &StreamKey::default(), forced);
-        let options = SourceOptions { charset: whole.as_ref().and_then(|route| route.charset), header: None };
+        let options = SourceOptions { charset: whole.as_ref().and_then(|route| route.charset), header };
         let mut passage = Passage { pipeline: self, object, located: locate(&object.key), sink, counts: Counts::default() };
         let mut reader = ObjectReader::open(input, &routes, options, self.limits).map_err(read_failed)?;
         while let Some(item) = reader.next_item().map_err(read_failed)? {
             match item {
-                Item::Batch(batch) => {
+                Item::Batch(mut batch) => {
+                    batch.positions.iter_mut().for_each(|position| position.offset += object.base);
                     match batch.route.and_then(|index| routes.get(index)) {
                         Some(route) => passage.parse(&batch, &route)?,
                         None => passage.counts.unrouted += batch.len() as u64,
                     }
                     reader.reuse(batch);
                 }
-                Item::Damage(damage) => passage.damaged(&damage, whole.as_ref())?,
+                Item::Damage(mut damage) => {
+                    damage.offset += object.base;
+                    passage.damaged(&damage, whole.as_ref())?;
+                }
                 Item::Unparsed(unparsed) => passage.unparsed(&unparsed),
             }
         }

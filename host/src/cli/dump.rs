@@ -50,6 +50,7 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
         key: local.key.clone(),
         version,
         modified: crate::ingest::source::modified_nanoseconds(&metadata),
+        base: 0,
     };
     let out: Box<dyn Write> = match &arguments.output {
         Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),

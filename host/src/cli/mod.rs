@@ -5,8 +5,12 @@
 
 mod config;
 mod dump;
+mod ingest;
+mod ledger;
 mod parser;
 mod route;
+mod run;
+mod search;
 mod view;
 
 use crate::config::Config;
@@ -39,8 +43,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Read files and folders into the index and the archive
+    Ingest(ingest::Arguments),
+    /// Search the embedded index
+    Search(search::Arguments),
     /// Print the normalized events of one file
     Dump(dump::Arguments),
+    /// Watch the sources; serve search, metrics and health
+    Run(run::Arguments),
+    /// Show what became of every object
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Look at, test and measure parsers
     #[command(subcommand)]
     Parser(parser::Command),
@@ -57,6 +70,10 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(arguments.verbose);
     let outcome = match arguments.command {
+        Command::Ingest(command) => ingest::run(&command, || open(arguments.config)),
+        Command::Search(command) => search::run(&command, || open(arguments.config)),
+        Command::Run(command) => run::run(&command, || open(arguments.config)),
+        Command::Ledger(command) => ledger::run(&command, || open(arguments.config)),
         Command::Dump(command) => dump::run(&command, || open(arguments.config)),
         Command::Parser(command) => parser::run(&command, || open(arguments.config)),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
@@ -80,7 +97,16 @@ fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = |error: &(dyn std::error::Error + 'static)| {
         error.is::<HostError>() || error.is::<crate::config::ConfigError>() || error.is::<crate::parser::RegistryError>()
     };
-    if error.chain().any(refused) { REFUSED } else { FAILED }
+    let full = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full)
+    };
+    if error.chain().any(refused) {
+        REFUSED
+    } else if error.chain().any(full) {
+        NO_SPACE
+    } else {
+        FAILED
+    }
 }
 
 /// `weir dump … | head` ends when `head` has enough.

@@ -28,3 +28,38 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     }
     table
 }
+
+/// The totals as the two equations that they are.
+pub fn totals(totals: &crate::ledger::Totals) -> String {
+    let t = totals;
+    let balance = if t.unexplained == 0 { "nothing unexplained".to_owned() } else { format!("{} UNEXPLAINED", t.unexplained) };
+    format!(
+        "{} objects, {} read\n{} frames = {} parsed + {} skipped + {} quarantined + {} waiting + {} unrouted\n\
+         {} events = {} indexed ({} of them again) + {} archived only + {} reduced + {} dead-lettered\n{balance}",
+        t.objects,
+        indicatif::HumanBytes(t.bytes),
+        t.frames,
+        t.parsed,
+        t.skipped,
+        t.quarantined,
+        t.waiting,
+        t.unrouted,
+        t.events,
+        t.indexed,
+        t.duplicates,
+        t.archived_only,
+        t.reduced,
+        t.dead_lettered,
+    )
+}
+
+/// The end of a long text: of a key, that is the telling part.
+pub fn shorten_left(text: &str, width: usize) -> String {
+    let count = text.chars().count();
+    if count <= width { text.to_owned() } else { format!("…{}", text.chars().skip(count + 1 - width).collect::<String>()) }
+}
+
+/// A bar of a chart: up to 40 blocks.
+pub fn bar(count: u64, most: u64) -> String {
+    "█".repeat((count * 40).checked_div(most).unwrap_or(0) as usize)
+}

@@ -1,3 +1,5 @@
 //! Where events go.
 
+pub mod archive;
 pub mod documents;
+pub mod embedded;

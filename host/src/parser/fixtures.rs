@@ -160,6 +160,7 @@ fn parse(
         version: String::new(),
         id: object_id(bucket, key, ""),
         modified: reference_time,
+        base: 0,
     };
     let zone = Zone { name: "fixture".to_owned(), initial_offset: context.offset, transitions: Vec::new() };
     let route = Route {

@@ -1,0 +1,210 @@
+//! `weir ingest`: files and folders into index and archive, every frame accounted for.
+
+use super::view;
+use crate::event::object_id;
+use crate::host::{Host, HostError};
+use crate::ingest::source::{LocalObject, content_version, list, modified_nanoseconds};
+use crate::ingest::stream::Input;
+use crate::ledger::{ObjectRecord, Totals};
+use crate::pipeline::{ObjectRef, Pipeline};
+use crate::store::{Earlier, Store, StoreError};
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Read files and folders into the index and the archive.
+///
+/// A file's path under its source (or under the folder given) is its key and decides its parser. What cannot be parsed
+/// goes to quarantine, counted and named; the exit code is still 0. Reading the same files again adds nothing.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained")]
+pub struct Arguments {
+    /// Files and folders
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The data folder, instead of the configuration's
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The log type of all files, instead of what their keys are routed to
+    #[arg(long, value_name = "TYPE")]
+    log_type: Option<String>,
+    /// Print the totals as one JSON object, the last line of standard output
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one file came to.
+#[derive(Debug)]
+enum Outcome {
+    /// To be committed with its group.
+    Processed,
+    /// Done before, by the same parsers and rules.
+    Unchanged(Box<ObjectRecord>),
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+    let host = open()?;
+    if let Some(log_type) = &arguments.log_type {
+        super::dump::check_log_type(&host, log_type)?;
+    }
+    let objects = list(&host.config, &arguments.paths)?;
+    let store = Store::open(&host.config, &data_folder(&host, arguments.data.as_deref()))?;
+    let bytes = objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|m| m.len()).sum();
+    let bar = progress(bytes);
+    let run = Run {
+        pipeline: host.pipeline(),
+        store: &store,
+        forced: arguments.log_type.as_deref(),
+        bar: &bar,
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+        records: Mutex::default(),
+        failures: Mutex::default(),
+    };
+    let threads = host.objects_at_once().min(objects.len()).max(1);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| run.work(&objects));
+        }
+    });
+    let mut failures = run.failures.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut records = run.records.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match store.commit() {
+        Ok(committed) => records.extend(committed),
+        Err(error) => failures.push((String::new(), error.into())),
+    }
+    bar.finish_and_clear();
+    records.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
+    let mut totals = Totals::default();
+    records.iter().for_each(|record| totals.add(record));
+    report(&records, &totals, arguments.json)?;
+    finish(failures)
+}
+
+/// The data folder: the command line's, else the configuration's.
+pub fn data_folder(host: &Host, given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| host.config.resolve(&host.config.data), Path::to_path_buf)
+}
+
+struct Run<'a> {
+    pipeline: Pipeline,
+    store: &'a Store,
+    forced: Option<&'a str>,
+    bar: &'a ProgressBar,
+    next: AtomicUsize,
+    /// Set when going on would only repeat the same failure.
+    stop: AtomicBool,
+    records: Mutex<Vec<ObjectRecord>>,
+    failures: Mutex<Vec<(String, anyhow::Error)>>,
+}
+
+impl Run<'_> {
+    fn work(&self, objects: &[LocalObject]) {
+        while !self.stop.load(Ordering::Relaxed)
+            && let Some(object) = objects.get(self.next.fetch_add(1, Ordering::Relaxed))
+        {
+            match self.one(object) {
+                Ok(Outcome::Processed) => {}
+                Ok(Outcome::Unchanged(mut record)) => {
+                    record.events.duplicates = record.events.indexed;
+                    self.records.lock().unwrap_or_else(PoisonError::into_inner).push(*record);
+                }
+                Err(error) => {
+                    if is_store_failure(&error) {
+                        self.stop.store(true, Ordering::Relaxed);
+                    }
+                    let name = object.path.display().to_string();
+                    self.failures.lock().unwrap_or_else(PoisonError::into_inner).push((name, error));
+                }
+            }
+            self.bar.inc(std::fs::metadata(&object.path).map_or(0, |metadata| metadata.len()));
+        }
+    }
+
+    fn one(&self, local: &LocalObject) -> anyhow::Result<Outcome> {
+        self.bar.set_message(local.key.rsplit('/').next().unwrap_or_default().to_owned());
+        let file = File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let metadata = file.metadata()?;
+        let version = content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let object = ObjectRef {
+            id: object_id(&local.bucket, &local.key, &version),
+            bucket: local.bucket.clone(),
+            key: local.key.clone(),
+            version,
+            modified: modified_nanoseconds(&metadata),
+            base: 0,
+        };
+        let router = &self.pipeline.router;
+        let (day, before) = match self.store.earlier(&object, router, self.forced)? {
+            Earlier::Done(record) => return Ok(Outcome::Unchanged(record)),
+            Earlier::Again { day, record } => (day, record),
+        };
+        self.store.announce(std::slice::from_ref(&object))?;
+        let mut writer = self.store.begin(&object, day)?;
+        let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer)?;
+        let processed_by = self.store.processed_by(&counts.log_types, router);
+        let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
+        prepared.record.path = Some(local.path.display().to_string());
+        prepared.record.size = metadata.len();
+        let committed = self.store.add(prepared)?;
+        self.records.lock().unwrap_or_else(PoisonError::into_inner).extend(committed);
+        Ok(Outcome::Processed)
+    }
+}
+
+fn is_store_failure(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<StoreError>())
+}
+
+/// On a terminal only: pipes and logs get none.
+fn progress(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+fn report(records: &[ObjectRecord], totals: &Totals, json: bool) -> anyhow::Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(totals)?);
+        return Ok(());
+    }
+    let damaged: Vec<&ObjectRecord> = records
+        .iter()
+        .filter(|record| record.frames.quarantined + record.frames.waiting + record.frames.unrouted > 0)
+        .collect();
+    if !damaged.is_empty() {
+        println!("objects with frames that gave no event (`weir quarantine list` has each with its reason):");
+        let rows = damaged.iter().take(40).map(|record| {
+            let frames = record.frames;
+            [record.key.clone(), frames.total.to_string(), frames.quarantined.to_string(), frames.waiting.to_string(), frames.unrouted.to_string()]
+        });
+        println!("{}", view::table(["object", "frames", "quarantined", "waiting", "unrouted"], rows));
+        if damaged.len() > 40 {
+            println!("… and {} more; `weir ledger show` has all", damaged.len() - 40);
+        }
+        println!();
+    }
+    println!("{}", view::totals(totals));
+    Ok(())
+}
+
+/// Names every object that could not be processed; the first failure decides the exit code.
+fn finish(failures: Vec<(String, anyhow::Error)>) -> anyhow::Result<()> {
+    let count = failures.len();
+    let mut first = None;
+    for (name, error) in failures {
+        if !name.is_empty() {
+            eprintln!("not processed: {name}: {error:#}");
+        }
+        first.get_or_insert(error);
+    }
+    match first {
+        None => Ok(()),
+        Some(error) => Err(error.context(format!("{count} objects were not processed and count for nothing; run the same command again"))),
+    }
+}

@@ -1,0 +1,213 @@
+//! `weir run`'s watch over its sources: complete files once, growing files piece by piece.
+//!
+//! A look at a source lists its files. A file of an ordinary source is taken when two looks in a row found it the same
+//! (it is then complete, as far as anyone can tell), a file of a source with `follow` as far as its last line end. The
+//! ledger remembers both, so that a restart repeats nothing. Polling rather than file events: those are lost on network
+//! file systems and overflow when a thousand files rotate at once.
+
+mod follow;
+
+use crate::config::SourceSettings;
+use crate::event::object_id;
+use crate::host::Host;
+use crate::ingest::source::{LocalObject, content_version, list, modified_nanoseconds};
+use crate::ingest::stream::Input;
+use crate::ledger::ObjectRecord;
+use crate::pipeline::{ObjectRef, Pipeline};
+use crate::serve::Metrics;
+use crate::store::{Earlier, Store};
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How often sources and parsers are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+/// After a failure a file is tried again after this long, then twice as long, up to the last.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+const RETRY_LAST: Duration = Duration::from_secs(300);
+
+/// Size and modification time: what tells a look that a file changed.
+type Stamp = (u64, i64);
+
+#[derive(Debug, Clone, Copy)]
+enum Seen {
+    /// Found once; complete if it is found the same again.
+    Once(Stamp),
+    /// Taken as it was then.
+    Taken(Stamp),
+    /// Could not be processed; not before this moment again.
+    Failed(Stamp, Instant, Duration),
+}
+
+/// The watch. One thread runs it.
+pub struct Watch<'a> {
+    host: &'a Host,
+    store: &'a Store,
+    metrics: Arc<Metrics>,
+    pipeline: Pipeline,
+    seen: HashMap<PathBuf, Seen>,
+}
+
+impl<'a> Watch<'a> {
+    /// Watches the configured sources.
+    pub fn new(host: &'a Host, store: &'a Store, metrics: Arc<Metrics>) -> Self {
+        Watch { pipeline: host.pipeline(), host, store, metrics, seen: HashMap::new() }
+    }
+
+    /// Looks again and again until `stop` is set; `ready` is set once every source was read.
+    ///
+    /// # Errors
+    /// When the data folder cannot be written any more (a full disk): nothing is lost, a restart goes on.
+    pub fn run(&mut self, stop: &AtomicBool, ready: &AtomicBool) -> anyhow::Result<()> {
+        while !stop.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            self.reload_parsers();
+            let quiet = self.look(stop)?;
+            for record in self.store.commit()? {
+                self.metrics.committed(&record);
+            }
+            if quiet && !ready.swap(true, Ordering::Relaxed) {
+                tracing::info!("every source was read");
+            }
+            while started.elapsed() < PERIOD && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        for record in self.store.commit()? {
+            self.metrics.committed(&record);
+        }
+        Ok(())
+    }
+
+    fn reload_parsers(&mut self) {
+        match self.host.registry.reload() {
+            Ok(changes) => {
+                self.metrics.reloaded("loaded", changes.loaded.len());
+                self.metrics.reloaded("removed", changes.removed.len());
+                self.metrics.reloaded("refused", changes.refused.len());
+                for error in &changes.refused {
+                    tracing::error!(error = %view_chain(error), "a component file is refused, and what was in force stays");
+                }
+                if !changes.loaded.is_empty() || !changes.removed.is_empty() {
+                    tracing::info!(loaded = ?changes.loaded, removed = ?changes.removed, "parsers changed");
+                    self.pipeline = self.host.pipeline();
+                }
+            }
+            Err(error) => tracing::error!(error = %view_chain(&error), "the parsers' folder cannot be read, and the parsers in force stay"),
+        }
+    }
+
+    /// One look at every source; says whether nothing was left to wait for.
+    fn look(&mut self, stop: &AtomicBool) -> anyhow::Result<bool> {
+        let mut quiet = true;
+        for source in self.host.config.sources.clone() {
+            let root = self.host.config.resolve(&source.path);
+            if !root.exists() {
+                continue;
+            }
+            let objects = match list(&self.host.config, &[root]) {
+                Ok(objects) => objects,
+                Err(error) => {
+                    tracing::warn!(error = %view_chain(&error), source = source.name, "a source cannot be listed");
+                    continue;
+                }
+            };
+            if source.follow {
+                self.follow(&source, &objects, stop)?;
+            } else {
+                self.forget_gone(&source, &objects);
+                for object in &objects {
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(false);
+                    }
+                    quiet &= self.complete(object)?;
+                }
+            }
+        }
+        Ok(quiet)
+    }
+
+    fn forget_gone(&mut self, source: &SourceSettings, objects: &[LocalObject]) {
+        let root = self.host.config.resolve(&source.path);
+        if self.seen.len() > objects.len() {
+            let there: std::collections::HashSet<&PathBuf> = objects.iter().map(|object| &object.path).collect();
+            self.seen.retain(|path, _| !path.starts_with(&root) || there.contains(path));
+        }
+    }
+
+    /// Takes a file that did not change since the last look; says whether it is settled.
+    fn complete(&mut self, object: &LocalObject) -> anyhow::Result<bool> {
+        let Ok(metadata) = std::fs::metadata(&object.path) else { return Ok(true) };
+        let stamp = (metadata.len(), modified_nanoseconds(&metadata));
+        let (take, wait) = match self.seen.get(&object.path) {
+            None => (false, RETRY_FIRST),
+            Some(Seen::Taken(taken)) if *taken == stamp => return Ok(true),
+            Some(Seen::Once(once)) => (*once == stamp, RETRY_FIRST),
+            Some(Seen::Failed(failed, until, wait)) => (*failed == stamp && Instant::now() >= *until, *wait),
+            Some(Seen::Taken(_)) => (false, RETRY_FIRST),
+        };
+        if !take {
+            if !matches!(self.seen.get(&object.path), Some(Seen::Failed(failed, ..)) if *failed == stamp) {
+                self.seen.insert(object.path.clone(), Seen::Once(stamp));
+            }
+            return Ok(false);
+        }
+        let seen = match self.process(object, &metadata) {
+            Ok(()) => Seen::Taken(stamp),
+            Err(error) if error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full) => {
+                return Err(error);
+            }
+            Err(error) => {
+                self.metrics.failed();
+                tracing::error!(error = %format!("{error:#}"), object = object.key, "an object was not processed and will be tried again");
+                Seen::Failed(stamp, Instant::now() + wait, (wait * 2).min(RETRY_LAST))
+            }
+        };
+        self.seen.insert(object.path.clone(), seen);
+        Ok(true)
+    }
+
+    fn process(&self, local: &LocalObject, metadata: &Metadata) -> anyhow::Result<()> {
+        let version = content_version(&local.path)?;
+        let object = ObjectRef {
+            id: object_id(&local.bucket, &local.key, &version),
+            bucket: local.bucket.clone(),
+            key: local.key.clone(),
+            version,
+            modified: modified_nanoseconds(metadata),
+            base: 0,
+        };
+        let (day, before) = match self.store.earlier(&object, &self.pipeline.router, None)? {
+            Earlier::Done(_) => return Ok(()),
+            Earlier::Again { day, record } => (day, record),
+        };
+        self.store.announce(std::slice::from_ref(&object))?;
+        let mut writer = self.store.begin(&object, day)?;
+        let input = Input::File(File::open(&local.path)?);
+        let counts = self.pipeline.process(&object, input, None, &mut writer)?;
+        let processed_by = self.store.processed_by(&counts.log_types, &self.pipeline.router);
+        let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
+        prepared.record.path = Some(local.path.display().to_string());
+        prepared.record.size = metadata.len();
+        self.count(&self.store.add(prepared)?);
+        Ok(())
+    }
+
+    fn count(&self, records: &[ObjectRecord]) {
+        records.iter().for_each(|record| self.metrics.committed(record));
+    }
+}
+
+/// An error with its causes, on one line.
+fn view_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}
