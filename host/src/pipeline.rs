@@ -6,6 +6,7 @@
 
 use crate::enrich::Enricher;
 use crate::event::{DocumentId, FrameClass, FrameId, Provenance, StreamId, push_finished};
+use crate::ledger::FrameState;
 use crate::ingest::stream::{
     ByteLedger, Damage, FrameBatch, FrameKind, FrameLimits, IngestError, Input, Item, ObjectReader, SourceOptions,
     StreamKey, Unparsed, UnparsedReason,
@@ -278,6 +279,39 @@ impl Pipeline {
     }
 }
 
+impl Pipeline {
+    /// Parses frames that were kept, whose ids are known, and delivers their events; says what became of each frame.
+    ///
+    /// # Errors
+    /// As [`Pipeline::process`].
+    #[expect(clippy::too_many_arguments, reason = "the parts of one batch, each used once")]
+    pub fn parse_again(
+        &self,
+        object: &ObjectRef,
+        batch: &FrameBatch,
+        route: &Route,
+        origin: &Origin,
+        ids: &[FrameId],
+        sink: &mut dyn ObjectSink,
+        counts: &mut Counts,
+    ) -> Result<Vec<FrameState>, PipelineError> {
+        let located = locate(&object.key);
+        let mut passage = Passage { pipeline: self, object, located, sink, counts: std::mem::take(counts) };
+        let answer = passage.run(batch, route, origin, Some(ids))?;
+        *counts = passage.counts;
+        Ok(answer
+            .verdicts
+            .iter()
+            .map(|verdict| match verdict {
+                Verdict::Events(_) => FrameState::Parsed,
+                Verdict::Skipped(_) => FrameState::Skipped,
+                Verdict::Malformed(_) | Verdict::Condemned(_) => FrameState::Quarantined,
+                Verdict::Waiting => FrameState::Waiting,
+            })
+            .collect())
+    }
+}
+
 /// One object under way.
 struct Passage<'a> {
     pipeline: &'a Pipeline,
@@ -302,25 +336,45 @@ impl Passage<'_> {
     /// Frames → answer → finished events → delivery.
     fn parse(&mut self, batch: &FrameBatch, route: &Route) -> Result<(), PipelineError> {
         let origin = self.origin(&batch.stream, Some(route));
+        self.run(batch, route, &origin, None).map(|_| ())
+    }
+
+    /// `ids` are the frames' ids where they are known; else they follow from where the frames stand.
+    fn run(
+        &mut self,
+        batch: &FrameBatch,
+        route: &Route,
+        origin: &Origin,
+        ids: Option<&[FrameId]>,
+    ) -> Result<Answer, PipelineError> {
+        let found: Vec<FrameId>;
+        let ids = match ids {
+            Some(ids) => ids,
+            None => {
+                let stream = StreamId::new(self.object.id, batch.stream.member.as_deref());
+                found = (0..batch.len()).map(|index| frame_id(&stream, batch, index)).collect();
+                &found
+            }
+        };
         self.counts.log_types.insert(route.log_type.clone());
         self.counts.parsers.insert(route.parser.digest().to_owned());
-        let answer = with_contract_batch(self.object, &origin, route, batch, |batch| route.parser.parse(batch))
+        let answer = with_contract_batch(self.object, origin, route, batch, |batch| route.parser.parse(batch))
             .map_err(|source| PipelineError::Engine {
                 bucket: self.object.bucket.clone(),
                 key: self.object.key.clone(),
                 source,
             })?;
         self.count(&answer);
-        self.set_aside(batch, &answer, &origin, route)?;
+        self.set_aside(batch, &answer, ids, origin, route)?;
         let stages = &self.pipeline.stages;
-        let finished = finish(stages, self.sink.wants_original(), self.object, batch, &answer, &origin, route);
+        let finished = finish(stages, self.sink.wants_original(), self.object, batch, &answer, ids, origin, route);
         let delivered = self.sink.deliver(&finished).map_err(|source| undelivered(self.object, source))?;
         let total = &mut self.counts.delivered;
         total.indexed += delivered.indexed;
         total.archived_only += delivered.archived_only;
         total.reduced += delivered.reduced;
         total.dead_lettered += delivered.dead_lettered;
-        Ok(())
+        Ok(answer)
     }
 
     fn count(&mut self, answer: &Answer) {
@@ -342,10 +396,10 @@ impl Passage<'_> {
         &mut self,
         batch: &FrameBatch,
         answer: &Answer,
+        ids: &[FrameId],
         origin: &Origin,
         route: &Route,
     ) -> Result<(), PipelineError> {
-        let stream = StreamId::new(self.object.id, batch.stream.member.as_deref());
         for (index, verdict) in answer.verdicts.iter().enumerate() {
             let (kind, reason) = match verdict {
                 Verdict::Events(_) | Verdict::Skipped(_) => continue,
@@ -353,12 +407,12 @@ impl Passage<'_> {
                 Verdict::Condemned(breach) => (SetAsideKind::Condemned, breach.to_string()),
                 Verdict::Waiting => (SetAsideKind::Waiting, "the parser's breaker is open".to_owned()),
             };
-            let Some(position) = batch.positions.get(index) else { continue };
+            let (Some(position), Some(id)) = (batch.positions.get(index), ids.get(index)) else { continue };
             let frame = SetAside {
                 object: self.object,
                 route: Some(route),
                 origin,
-                frame_id: frame_id(&stream, batch, index),
+                frame_id: *id,
                 offset: position.offset,
                 length: u64::from(position.carrier),
                 raw: batch.frame(index),
@@ -410,18 +464,19 @@ fn undelivered(object: &ObjectRef, source: SinkError) -> PipelineError {
 }
 
 /// Adds what is the host's, and decides about every event.
+#[expect(clippy::too_many_arguments, reason = "the parts of one batch, each used once")]
 fn finish<'a>(
     stages: &Stages,
     wants_original: bool,
     object: &'a ObjectRef,
     batch: &'a FrameBatch,
     answer: &Answer,
+    ids: &[FrameId],
     origin: &'a Origin,
     route: &'a Route,
 ) -> Finished<'a> {
     let manifest = route.parser.manifest();
     let member = batch.stream.member.as_deref();
-    let stream = StreamId::new(object.id, member);
     let parser = (manifest.name.as_str(), manifest.version.as_str(), route.parser.digest());
     let provenance = Provenance::new(&object.bucket, &object.key, member, &route.log_type, parser);
     let plain = stages.enricher.is_idle()
@@ -429,14 +484,8 @@ fn finish<'a>(
         && stages.volume.is_idle(&route.log_type);
     let mut text = Vec::with_capacity(answer.documents.len() + answer.entries.len() * 400);
     let mut events = Vec::with_capacity(answer.entries.len());
-    let mut last: Option<(u32, FrameId)> = None;
     for entry in &answer.entries {
-        // Events of one frame stand together.
-        let frame_id = match last {
-            Some((frame, id)) if frame == entry.frame => id,
-            _ => frame_id(&stream, batch, entry.frame as usize),
-        };
-        last = Some((entry.frame, frame_id));
+        let Some(&frame_id) = ids.get(entry.frame as usize) else { continue };
         let offset = batch.positions.get(entry.frame as usize).map_or(0, |position| position.offset);
         let raw = batch.frame(entry.frame as usize);
         let id = frame_id.document(entry.number);

@@ -8,6 +8,7 @@ mod dump;
 mod ingest;
 mod ledger;
 mod parser;
+mod quarantine;
 mod route;
 mod run;
 mod search;
@@ -54,6 +55,9 @@ enum Command {
     /// Show what became of every object
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// List, show or replay frames that gave no event
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// Look at, test and measure parsers
     #[command(subcommand)]
     Parser(parser::Command),
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Ingest(command) => ingest::run(&command, || open(arguments.config)),
         Command::Search(command) => search::run(&command, || open(arguments.config)),
         Command::Run(command) => run::run(&command, || open(arguments.config)),
+        Command::Quarantine(command) => quarantine::run(&command, || open(arguments.config)),
         Command::Ledger(command) => ledger::run(&command, || open(arguments.config)),
         Command::Dump(command) => dump::run(&command, || open(arguments.config)),
         Command::Parser(command) => parser::run(&command, || open(arguments.config)),

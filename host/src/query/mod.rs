@@ -32,7 +32,8 @@ pub use error::QueryError;
 pub use matcher::Matcher;
 pub use parse::parse;
 pub use plan::Plan;
-pub(crate) use scalar::{Number, Scalar, keyword};
+pub(crate) use pattern::TextTest;
+pub(crate) use scalar::{Number, Scalar, Typed};
 
 #[cfg(test)]
 mod tests;

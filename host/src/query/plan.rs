@@ -94,6 +94,15 @@ impl ValueTest {
             _ => false,
         }
     }
+
+    /// Whether the value, and with it every greater one of its type, lies above what passes.
+    pub(crate) fn is_above(&self, value: Scalar<'_>) -> bool {
+        match (self, value) {
+            (Self::Numbers(bounds), Scalar::Number(value)) => bounds.end_below(|bound| bound.compare(value)),
+            (Self::Texts(bounds), Scalar::Text(value)) => bounds.end_below(|bound| bound.as_str().cmp(value)),
+            _ => false,
+        }
+    }
 }
 
 /// Both ends of a range.
@@ -118,6 +127,14 @@ impl<T> Bounds<T> {
                 Excluded(bound) => compare(bound).is_gt(),
                 Unbounded => true,
             }
+    }
+
+    fn end_below(&self, compare: impl Fn(&T) -> std::cmp::Ordering) -> bool {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        match &self.upper {
+            Included(bound) | Excluded(bound) => compare(bound).is_lt(),
+            Unbounded => false,
+        }
     }
 }
 

@@ -159,7 +159,8 @@ impl std::fmt::Display for Number {
         match self {
             Self::Signed(value) => value.fmt(formatter),
             Self::Unsigned(value) => value.fmt(formatter),
-            Self::Float(value) => value.fmt(formatter),
+            // With an exponent where the digits would go on for hundreds of zeros.
+            Self::Float(value) => std::fmt::Debug::fmt(value, formatter),
         }
     }
 }

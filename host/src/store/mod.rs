@@ -7,9 +7,11 @@
 mod context;
 mod error;
 mod object;
+mod replay;
 
 pub use error::StoreError;
 pub use object::ObjectWriter;
+pub use replay::{ReplayError, Replayed};
 
 use crate::config::Config;
 use crate::ledger::{Intent, Ledger, ObjectId, ObjectRecord, StagedFile, Status};
@@ -22,7 +24,7 @@ use crate::route::Router;
 use jiff::civil::Date;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Events that make a group.
@@ -276,7 +278,7 @@ impl Store {
         self.commit_group(group)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Group> {
+    fn lock(&self) -> MutexGuard<'_, Group> {
         self.group.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -296,12 +298,8 @@ impl Store {
             .collect();
         self.ledger.begin(&intents)?;
         self.archive.publish(files)?;
-        if let Some(writer) = &self.writer {
-            let report = writer.commit()?;
-            let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-            for (object, count) in report.acknowledged {
-                *acknowledged.entry(object).or_default() += count;
-            }
+        if self.writer.is_some() {
+            let mut acknowledged = self.commit_index()?;
             for (record, sent) in records.iter_mut().zip(sent) {
                 // What the index says it holds, not what was sent to it.
                 let held = acknowledged.remove(&record.id.0).unwrap_or(0);
@@ -312,6 +310,17 @@ impl Store {
         self.ledger.commit(&records)?;
         self.sweep()?;
         Ok(records)
+    }
+
+    /// Commits the index. The documents it acknowledged so far, by object; the caller takes out those of the objects
+    /// it commits.
+    fn commit_index(&self) -> Result<MutexGuard<'_, HashMap<[u8; 16], u64>>, StoreError> {
+        let report = self.writer.as_ref().map(Writer::commit).transpose()?.unwrap_or_default();
+        let mut acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        for (object, count) in report.acknowledged {
+            *acknowledged.entry(object).or_default() += count;
+        }
+        Ok(acknowledged)
     }
 
     fn sweep(&self) -> Result<(), StoreError> {

@@ -184,6 +184,29 @@ impl Decoder {
     }
 }
 
+/// What gzip bytes that are all at hand decompress to, in bytes; `None` when it is more than `most`, or nothing more
+/// can be said since they are corrupt.
+pub(crate) fn inflated_length(mut input: &[u8], most: u64) -> Option<u64> {
+    let mut decoder = Decoder::new(Codec::Gzip).ok()?;
+    let mut scratch = vec![0; 64 << 10];
+    let mut length = 0;
+    while !input.is_empty() {
+        let Step { consumed, produced, state } = decoder.step(input, &mut scratch);
+        length += produced as u64;
+        input = input.get(consumed..)?;
+        match state {
+            StepState::Failed(_) => return None,
+            StepState::Done => decoder.reset().ok()?,
+            StepState::Going if consumed == 0 && produced == 0 => return None,
+            StepState::Going => {}
+        }
+        if length > most {
+            return None;
+        }
+    }
+    Some(length)
+}
+
 fn new_xz() -> Result<liblzma::stream::Stream, String> {
     liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY, 0).map_err(|error| error.to_string())
 }

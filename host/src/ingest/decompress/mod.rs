@@ -15,7 +15,7 @@ mod transcode;
 mod window;
 
 pub(crate) use self::archive::Archive;
-pub(crate) use self::codec::{Detected, MAGIC_LENGTH, detect};
+pub(crate) use self::codec::{Detected, MAGIC_LENGTH, detect, inflated_length};
 pub(crate) use self::layer::Layer;
 pub(crate) use self::source::{SharedFile, Source, Spooled, StoredReader, spool};
 pub(crate) use self::transcode::Transcoder;

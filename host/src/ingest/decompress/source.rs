@@ -31,6 +31,11 @@ impl SharedFile {
         Self { file: Arc::clone(&self.file), start, position: start, end }
     }
 
+    /// The file itself, for readers that move its position.
+    pub(crate) fn file(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+
     pub(crate) fn length(&self) -> u64 {
         self.end - self.start
     }

@@ -14,6 +14,7 @@
 use memchr::{memchr, memchr3};
 
 use super::scan::{BracketScan, Scan, is_space};
+use super::values::{Opening, Value, Values};
 use super::{Ending, Framer, Loss, Shown, Sink, StreamSlot};
 use crate::ingest::stream::{DamageReason, FrameLimits};
 
@@ -21,57 +22,6 @@ use crate::ingest::stream::{DamageReason, FrameLimits};
 const KEY_BYTES: usize = 4096;
 /// The record separator of RFC 7464, taken as white space.
 const RECORD_SEPARATOR: u8 = 0x1e;
-
-/// What stands where.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Value<'a> {
-    pub(crate) bytes: &'a [u8],
-    /// Offset in the member's decompressed stream.
-    pub(crate) offset: u64,
-    /// Whether it is an element of an array that was opened; else a whole document.
-    pub(crate) element: bool,
-}
-
-/// An array of a pointer, about to be opened.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Opening<'a> {
-    /// What is at hand of the document from its first byte on, if it is still at hand.
-    pub(crate) document: &'a [u8],
-    /// Length of the part of `document` before the array's elements.
-    pub(crate) prefix: usize,
-    /// Offset of the document in the member's decompressed stream.
-    pub(crate) offset: u64,
-    /// Whether nothing more of the document will be at hand.
-    pub(crate) all: bool,
-}
-
-/// Takes the values that a walk finds.
-pub(crate) trait Values: Send {
-    /// An array opens. When it returns false it is asked again with more of the document at hand.
-    fn opening(&mut self, opening: Opening<'_>, sink: &mut Sink<'_>) -> bool;
-
-    /// A value within the frame limit.
-    fn value(&mut self, value: Value<'_>, sink: &mut Sink<'_>);
-
-    /// The document whose array was opened ended, or was given up.
-    fn closed(&mut self, sink: &mut Sink<'_>);
-}
-
-/// Every value is a frame of the member's own stream.
-pub(crate) struct EveryValue;
-
-impl Values for EveryValue {
-    fn opening(&mut self, _opening: Opening<'_>, _sink: &mut Sink<'_>) -> bool {
-        true
-    }
-
-    #[inline]
-    fn value(&mut self, value: Value<'_>, sink: &mut Sink<'_>) {
-        sink.frame(StreamSlot::MAIN, value.bytes, value.offset, value.bytes.len());
-    }
-
-    fn closed(&mut self, _sink: &mut Sink<'_>) {}
-}
 
 /// A container that the walk went into; others are scanned as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +32,22 @@ enum Level {
     Elements,
 }
 
+/// What the pointers want of the value behind a key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Wanted {
+    /// Its elements, if it is an array.
+    array: bool,
+    /// To be gone into, if it is an object.
+    object: bool,
+}
+
 /// What comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// A value, a key, or the end of the level.
     Ready,
     /// The colon (unless `seen`) and the value behind a key, by what the pointers want of it.
-    Colon { seen: bool, array: bool, object: bool },
+    Colon { seen: bool, wanted: Wanted },
     /// The rest of a value in brackets.
     Brackets,
     /// The rest of a string.
@@ -180,7 +139,7 @@ impl<V: Values> JsonFramer<V> {
                 Some(Level::Elements) => self.elements(data, sink),
                 Some(Level::Object) => self.members(data, sink),
             },
-            State::Colon { seen, array, object } => self.member(data, more, seen, array, object, sink),
+            State::Colon { seen, wanted } => self.member(data, more, seen, wanted, sink),
             State::Brackets => match self.scan.scan(data, self.at, more) {
                 Scan::End(end) => {
                     self.at = end;
@@ -331,17 +290,17 @@ impl<V: Values> JsonFramer<V> {
 
     fn key_ends(&mut self, key: &[u8]) {
         let depth = self.keys.len();
-        let (mut array, mut object) = (false, false);
+        let mut wanted = Wanted::default();
         for pointer in &self.pointers {
             if pointer.get(depth).is_some_and(|wanted| wanted == key) && pointer[..depth] == self.keys[..] {
-                array |= pointer.len() == depth + 1;
-                object |= pointer.len() > depth + 1;
+                wanted.array |= pointer.len() == depth + 1;
+                wanted.object |= pointer.len() > depth + 1;
             }
         }
-        if object {
+        if wanted.object {
             self.key = key.to_vec();
         }
-        self.state = State::Colon { seen: false, array, object };
+        self.state = State::Colon { seen: false, wanted };
     }
 
     /// Behind a key.
@@ -350,14 +309,13 @@ impl<V: Values> JsonFramer<V> {
         data: &[u8],
         more: bool,
         mut seen: bool,
-        array: bool,
-        object: bool,
+        wanted: Wanted,
         sink: &mut Sink<'_>,
     ) -> Step {
         loop {
             match data.get(self.at) {
                 None => {
-                    self.state = State::Colon { seen, array, object };
+                    self.state = State::Colon { seen, wanted };
                     return Step::Wait;
                 }
                 Some(byte) if is_space(*byte) => self.at += 1,
@@ -368,7 +326,7 @@ impl<V: Values> JsonFramer<V> {
                 Some(_) => break,
             }
         }
-        self.state = State::Colon { seen, array, object };
+        self.state = State::Colon { seen, wanted };
         let line_begins = self.at > self.start && data[self.at - 1] == b'\n';
         match data[self.at] {
             _ if !seen => return self.breaks(self.at - usize::from(line_begins), "a colon is missing", sink),
@@ -376,8 +334,8 @@ impl<V: Values> JsonFramer<V> {
             b'{' if line_begins => {
                 return self.breaks(self.at - 1, "an object is not closed where the next value begins", sink);
             }
-            b'[' if array => return self.opening(data, more, sink),
-            b'{' if object => {
+            b'[' if wanted.array => return self.opening(data, more, sink),
+            b'{' if wanted.object => {
                 self.at += 1;
                 self.path.push(Level::Object);
                 self.keys.push(std::mem::take(&mut self.key));
@@ -453,7 +411,7 @@ impl<V: Values> JsonFramer<V> {
                 _ => {
                     self.at = place + 1;
                     if key {
-                        self.state = State::Colon { seen: false, array: false, object: false };
+                        self.state = State::Colon { seen: false, wanted: Wanted::default() };
                         return Step::On;
                     }
                     return self.value_ends(data, sink);

@@ -11,17 +11,21 @@ mod header;
 mod json;
 mod lines;
 mod multiline;
+mod parquet;
 pub(crate) mod scan;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod values;
 mod whole;
 
 use regex::bytes::Regex;
 use serde::Deserialize;
 
-pub(crate) use self::json::{JsonFramer, Opening, Value, Values};
+pub(crate) use self::json::JsonFramer;
+pub(crate) use self::parquet::{ParquetRows, RowCounts};
 pub(crate) use self::sink::{Loss, Sink, StreamSlot};
+pub(crate) use self::values::{Opening, Value, Values};
 use super::decompress::Break;
 use super::stream::{FrameKind, FrameLimits};
 
@@ -218,13 +222,12 @@ pub(crate) fn framer_for(framing: &PreparedFraming, limits: &FrameLimits) -> Box
         }
         PreparedFraming::WholeObject => Box::new(whole::WholeFramer::new(limits)),
         PreparedFraming::Json { pointers } => {
-            Box::new(json::JsonFramer::new(json::EveryValue, pointers.clone(), limits))
+            Box::new(json::JsonFramer::new(values::EveryValue, pointers.clone(), limits))
         }
         PreparedFraming::MultiLine { start, max_lines } => {
             Box::new(multiline::MultiLineFramer::new(start.clone(), *max_lines, limits))
         }
-        PreparedFraming::Lines | PreparedFraming::ParquetRows => {
-            Box::new(lines::LineFramer::new(lines::PlainLines, limits))
-        }
+        PreparedFraming::ParquetRows => Box::new(whole::NoParquet::default()),
+        PreparedFraming::Lines => Box::new(lines::LineFramer::new(lines::PlainLines, limits)),
     }
 }

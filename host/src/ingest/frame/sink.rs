@@ -195,6 +195,14 @@ impl<'router> Sink<'router> {
         }
     }
 
+    /// Says what the frames of a stream are, when that is not what its framing says.
+    pub(crate) fn set_kind(&mut self, slot: StreamSlot, kind: FrameKind) {
+        self.flush(slot);
+        if let Some(stream) = self.streams.get_mut(slot.0) {
+            stream.kind = kind;
+        }
+    }
+
     /// Takes a frame that took `carrier` bytes of the stream.
     #[inline]
     pub(crate) fn frame(&mut self, slot: StreamSlot, frame: &[u8], offset: u64, carrier: usize) {
@@ -221,7 +229,7 @@ impl<'router> Sink<'router> {
         if let Some(joined) = &mut stream.joined {
             let fits = joined.lines < max_lines.unwrap_or(frame_lines)
                 && joined.bytes.len() + 1 + frame.len() <= frame_bytes.min(JOINED_BYTES)
-                && joined.carrier + carrier <= u32::MAX as usize;
+                && u32::try_from(joined.carrier + carrier).is_ok();
             if fits && !start.is_match(frame) {
                 joined.bytes.push(b'\n');
                 joined.bytes.extend_from_slice(frame);

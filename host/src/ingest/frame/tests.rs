@@ -171,39 +171,23 @@ fn nothing_without_end_costs_memory() {
         (br#"{"a""#, b" "),
         (br#"{"Records":[{}],"b":{"c":"#, b"[1,2],"),
     ] {
+        let (prefix, fill) = (prefix.to_vec(), fill.to_vec());
         let mut made = 0;
         let stream = Synthetic {
             left: 40 << 20,
-            make: |out: &mut [u8]| {
+            make: move |out: &mut [u8]| {
                 for byte in out {
-                    *byte = *prefix.get(made).unwrap_or(&fill[made.wrapping_sub(prefix.len()) % fill.len()]);
+                    let behind = made % fill.len();
+                    *byte = prefix.get(made).copied().unwrap_or(fill[behind]);
                     made += 1;
                 }
             },
         };
-        // SAFETY of the bound: the reader's buffers, not the process.
-        let bytes = Input::Reader { reader: Box::new(Owned::drain(stream)), length: None };
+        let bytes = Input::Reader { reader: Box::new(stream), length: None };
         let limits = FrameLimits { frame_bytes: 1 << 20, ..FrameLimits::default() };
         let outcome = read_with(bytes, &routed(records()), SourceOptions::default(), limits);
         assert!(outcome.most_buffered < 8 << 20, "{}", outcome.most_buffered);
         assert!(outcome.frames.len() < 3);
-    }
-}
-
-/// A stream made once, so that it outlives what made it.
-struct Owned(std::io::Cursor<Vec<u8>>);
-
-impl Owned {
-    fn drain(mut stream: impl std::io::Read) -> Self {
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).unwrap();
-        Self(std::io::Cursor::new(bytes))
-    }
-}
-
-impl std::io::Read for Owned {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(out)
     }
 }
 

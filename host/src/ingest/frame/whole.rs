@@ -1,4 +1,4 @@
-//! Whole object: the member is one frame, within the frame limit.
+//! Whole object: the member is one frame, within the frame limit; or one damage, when it should have been Parquet.
 
 use super::{Ending, Framer, Loss, Shown, Sink, StreamSlot};
 use crate::ingest::stream::{DamageReason, FrameLimits};
@@ -42,6 +42,35 @@ impl Framer for WholeFramer {
             (None, Ending::Broken(broken)) => sink.broken(StreamSlot::MAIN, offset, rest, broken),
             (None, Ending::End) if rest.is_empty() => {}
             (None, Ending::End) => sink.frame(StreamSlot::MAIN, rest, offset, rest.len()),
+        }
+    }
+}
+
+/// A member that was to be Parquet and does not begin so.
+#[derive(Default)]
+pub(crate) struct NoParquet {
+    loss: Option<Loss>,
+}
+
+impl Framer for NoParquet {
+    fn frame(&mut self, shown: Shown<'_>, sink: &mut Sink<'_>) -> usize {
+        let loss = self.loss.get_or_insert_with(|| {
+            let detail = "it does not begin with PAR1".to_owned();
+            Loss::new(shown.offset, DamageReason::BadParquet { detail }, sink.limits())
+        });
+        loss.extend(shown.data);
+        shown.data.len()
+    }
+
+    fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>) {
+        match (self.loss.take(), ending) {
+            (Some(mut loss), Ending::Broken(broken)) => {
+                loss.set_reason(broken.reason.clone());
+                sink.lose(StreamSlot::MAIN, loss);
+            }
+            (Some(loss), Ending::End) => sink.lose(StreamSlot::MAIN, loss),
+            (None, Ending::Broken(broken)) => sink.broken(StreamSlot::MAIN, offset, rest, broken),
+            (None, Ending::End) => {}
         }
     }
 }

@@ -17,7 +17,9 @@ use crate::ingest::decompress::{
     Archive, Break, Budget, Detected, Flow, Layer, MAGIC_LENGTH, SharedFile, Source, Spooled, StoredReader,
     Transcoder, Window, detect, spool,
 };
-use crate::ingest::frame::{Ending, Framer, JsonFramer, Loss, Shown, Sink, StreamSlot, framer_for};
+use crate::ingest::frame::{
+    Ending, Framer, JsonFramer, Loss, ParquetRows, RowCounts, Shown, Sink, StreamSlot, framer_for,
+};
 use crate::ingest::unwrap::DETECTION_BYTES;
 use crate::ingest::unwrap::cloudwatch::{self, CloudWatchLogs};
 use crate::ingest::unwrap::firelens::FireLens;
@@ -81,6 +83,9 @@ pub struct ObjectReader<'router> {
     /// What is to be opened next.
     unopened: Option<Unopened>,
     member: Option<OpenMember>,
+    parquet: Option<ParquetRows>,
+    /// Rows of Parquet members that were closed.
+    rows: RowCounts,
     archives: Vec<OpenArchive>,
     /// Bytes that closed members read.
     read: u64,
@@ -122,6 +127,8 @@ impl<'router> ObjectReader<'router> {
             sink: Sink::new(limits, router, options.header),
             unopened: Some(Unopened { source: Source::new(Box::new(source)), file, path: None, layers: 0 }),
             member: None,
+            parquet: None,
+            rows: RowCounts::default(),
             archives: Vec::new(),
             read: 0,
             members: 0,
@@ -137,6 +144,8 @@ impl<'router> ObjectReader<'router> {
             }
             if self.member.is_some() {
                 self.advance_member()?;
+            } else if self.parquet.is_some() {
+                self.advance_parquet()?;
             } else if let Some(unopened) = self.unopened.take() {
                 self.open_layers(unopened)?;
             } else if self.archives.is_empty() {
@@ -156,15 +165,16 @@ impl<'router> ObjectReader<'router> {
     /// The byte count so far; it balances after the last item.
     pub fn ledger(&self) -> ByteLedger {
         let counts = self.sink.counts();
+        let open_rows = self.parquet.as_ref().map(ParquetRows::counts).unwrap_or_default();
         ByteLedger {
             read: self.read + self.member.as_ref().map_or(0, |member| member.window.read()),
             frames: counts.frames,
             framing: counts.framing,
             damaged: counts.damaged,
             frame_count: counts.frame_count,
-            rows_expected: 0,
-            rows: 0,
-            rows_damaged: 0,
+            rows_expected: self.rows.expected.saturating_add(open_rows.expected),
+            rows: self.rows.given.saturating_add(open_rows.given),
+            rows_damaged: self.rows.damaged.saturating_add(open_rows.damaged),
             members: self.members,
         }
     }
@@ -174,6 +184,7 @@ impl<'router> ObjectReader<'router> {
         self.sink.buffered_bytes()
             + self.buffer.capacity()
             + self.member.as_ref().map_or(0, |member| member.window.buffered_bytes())
+            + self.parquet.as_ref().map_or(0, ParquetRows::buffered_bytes)
     }
 
     /// Looks at the first bytes, and opens the format that they show, until they are plain.
@@ -207,7 +218,8 @@ impl<'router> ObjectReader<'router> {
                     });
                     return Ok(());
                 }
-                Detected::Parquet | Detected::Plain => return self.open_member(unopened),
+                Detected::Parquet => return self.open_parquet(unopened),
+                Detected::Plain => return self.open_member(unopened),
             }
         }
     }
@@ -304,6 +316,36 @@ impl<'router> ObjectReader<'router> {
             None => Box::new(ReadThrough::default()),
         };
         self.member = Some(OpenMember { window, framer, path });
+        Ok(())
+    }
+
+    /// Begins to read rows, if a parser wants them.
+    fn open_parquet(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
+        let key = StreamKey { member: unopened.path.clone(), ..StreamKey::default() };
+        if self.sink.begin_member(key).route.is_none() {
+            return self.open_member(unopened);
+        }
+        self.members += 1;
+        let Spooled { file, broken } = self.spooled(&mut unopened)?;
+        if broken.is_some()
+            && let Some(open) = self.archives.last_mut()
+        {
+            open.archive.member_was_damaged();
+        }
+        self.parquet = Some(ParquetRows::new(file, broken));
+        Ok(())
+    }
+
+    fn advance_parquet(&mut self) -> Result<(), IngestError> {
+        let Some(parquet) = &mut self.parquet else { return Ok(()) };
+        if !parquet.advance(&mut self.sink, &mut self.budget)? {
+            let RowCounts { expected, given, damaged } = parquet.counts();
+            self.rows.expected = self.rows.expected.saturating_add(expected);
+            self.rows.given = self.rows.given.saturating_add(given);
+            self.rows.damaged = self.rows.damaged.saturating_add(damaged);
+            self.parquet = None;
+            self.sink.close_streams();
+        }
         Ok(())
     }
 

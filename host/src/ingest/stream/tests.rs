@@ -537,7 +537,10 @@ proptest! {
         batch_bytes in 1usize..200,
         sizes in proptest::collection::vec(1usize..60, 1..5),
     ) {
-        let text: String = lines.iter().map(|(begins, length, end)| format!("{}{}{end}", if *begins { "2026-" } else { "" }, "x".repeat(*length))).collect();
+        let text: String = lines
+            .iter()
+            .flat_map(|(begins, length, end)| [if *begins { "2026-" } else { "" }.to_owned(), "x".repeat(*length), (*end).to_owned()])
+            .collect();
         let limits = FrameLimits { frame_bytes, batch_bytes, ..FrameLimits::default() };
         let framing = prepared(r#"{"kind": "multi-line", "start": "^\\d{4}-"}"#);
         let whole = multi_line_frames(from_bytes(text.as_bytes()), &framing, limits);
