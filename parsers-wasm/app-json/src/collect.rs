@@ -299,7 +299,9 @@ impl<'a> Record<'a> {
             }
             Meaning::Address => text.is_some_and(|text| self.apply_address(text)),
             Meaning::Status(rank) => {
-                let Some(digits) = value.scalar().map(JsonText::raw) else { return false };
+                let digits =
+                    value.scalar().map(JsonText::raw).filter(|digits| json::is_integer(digits.as_bytes()));
+                let Some(digits) = digits else { return false };
                 let Some(status) = digits.parse().ok().filter(|status| (100..600).contains(status)) else {
                     return false;
                 };
@@ -366,7 +368,8 @@ impl<'a> Record<'a> {
     pub(crate) fn apply_origin(&mut self, meaning: Meaning, text: JsonText<'a>) -> bool {
         match meaning {
             Meaning::Container => {
-                let name = text.raw().trim_start_matches('/');
+                let raw = text.raw();
+                let name = raw.strip_prefix("\\/").or_else(|| raw.strip_prefix('/')).unwrap_or(raw);
                 self.offer(ecs::CONTAINER_NAME.into(), 1, Content::Text(text.part(name)))
                     && name == text.raw()
             }

@@ -3,6 +3,7 @@
 //! One JSON object is the whole file. Its members stand under `aws.cloudtrail.digest`.
 
 use crate::BOUNDS;
+use weir_parser_sdk::aws::is_region;
 use weir_parser_sdk::fit::{self, Bounds};
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Runs, Shape};
 use weir_parser_sdk::{Category, Event, EventOutcome, Instant, Kind, ParseError, Type, ecs};
@@ -39,6 +40,8 @@ pub(crate) fn is_digest(text: &str) -> bool {
 }
 
 pub(crate) fn parse(text: &str, event: &mut Event<'_>) -> Result<(), ParseError> {
+    let text = fit::quote_large_numbers(text);
+    let text = text.as_str();
     let digest = Digest::read(text)?;
     let hashes = digest.hashes();
     let fitted;
@@ -67,7 +70,8 @@ pub(crate) fn parse(text: &str, event: &mut Event<'_>) -> Result<(), ParseError>
     event.set_text(ecs::FILE_PATH, digest.object);
     event.set_text(ecs::FILE_NAME, digest.object.and_then(file_name));
     event.set(ecs::CLOUD_PROVIDER, "aws");
-    event.cloud(digest.account.map(JsonText::raw), digest.object.and_then(region));
+    let account = digest.account.map(JsonText::unescape);
+    event.cloud(account.as_deref(), digest.object.and_then(region));
     for hash in hashes {
         event.related_hash(&hash.unescape());
     }
@@ -159,5 +163,5 @@ fn file_name(object: JsonText<'_>) -> Option<JsonText<'_>> {
 /// The region in `…/CloudTrail-Digest/REGION/…`.
 fn region(object: JsonText<'_>) -> Option<&str> {
     let (_, rest) = object.raw().split_once("CloudTrail-Digest/")?;
-    rest.split('/').next()
+    rest.split('/').next().filter(|name| is_region(name))
 }

@@ -144,7 +144,8 @@ impl<'a> Identity<'a> {
 pub(crate) fn name_in_arn(arn: JsonText<'_>) -> Option<JsonText<'_>> {
     let resource = Arn::parse(arn.raw())?.resource;
     let name = match resource.split_once('/') {
-        Some(("assumed-role", rest)) => rest.split('/').next()?,
+        // A slash may be escaped.
+        Some(("assumed-role" | "assumed-role\\", rest)) => rest.split('/').next()?,
         Some((_, rest)) => rest.rsplit('/').next()?,
         None => resource,
     };

@@ -174,8 +174,8 @@ impl<'a> Record<'a> {
         event.set_text(ecs::ERROR_MESSAGE, self.error_message);
         event.set_text(ecs::RULE_NAME, if self.is_insight { self.insight.kind } else { name });
         event.set(ecs::CLOUD_PROVIDER, "aws");
-        let account = self.recipient.or(self.identity.account).map(JsonText::raw);
-        event.cloud(account, self.region.map(JsonText::raw));
+        let account = self.recipient.or(self.identity.account).map(JsonText::unescape);
+        event.cloud(account.as_deref(), self.region.map(JsonText::unescape).as_deref());
         event.set_text(ecs::CLOUD_INSTANCE_ID, targets.instance);
     }
 

@@ -64,12 +64,20 @@ impl<'a> JsonText<'a> {
         if self.escaped { Cow::Owned(unescape(self.raw)) } else { Cow::Borrowed(self.raw) }
     }
 
-    /// A part of the text, for example behind a prefix. `part` must not begin or end within an escape sequence.
+    /// A part of the text, for example behind a prefix. `part` must not begin within an escape sequence. It may end
+    /// before a slash or quote that is escaped; the backslash is not part of it then.
     #[inline]
     #[must_use]
     pub fn part(self, part: &'a str) -> Self {
-        JsonText { raw: part, escaped: self.escaped }
+        let raw = if self.escaped { without_dangling_backslash(part) } else { part };
+        JsonText { raw, escaped: self.escaped }
     }
+}
+
+#[cold]
+fn without_dangling_backslash(text: &str) -> &str {
+    let backslashes = text.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    if backslashes % 2 == 1 { text.get(..text.len() - 1).unwrap_or_default() } else { text }
 }
 
 impl Value<Keyword> for JsonText<'_> {
@@ -683,6 +691,15 @@ mod tests {
         ] {
             assert_eq!(whole(text).unwrap().string().unwrap().unescape(), expected);
         }
+    }
+
+    #[test]
+    fn parts_of_texts_are_texts() {
+        let text = JsonText::from_raw("a\\/b\\\\/c");
+        let (first, rest) = text.raw().split_once('/').unwrap();
+        assert_eq!(text.part(first).unescape(), "a");
+        let (second, third) = rest.split_once('/').unwrap();
+        assert_eq!((text.part(second).unescape(), text.part(third).unescape()), ("b\\".into(), "c".into()));
     }
 
     #[test]

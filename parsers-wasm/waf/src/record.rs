@@ -7,7 +7,7 @@ use weir_parser_sdk::reader::{JsonText, Raw, Reader, Runs, Shape};
 use weir_parser_sdk::url::Url;
 use weir_parser_sdk::{
     Category, Event, EventOutcome, Joined, Kind, ObjectWriter, ParseError, SOURCE, Type, ecs, ip_version,
-    time,
+    json, time,
 };
 
 /// The most addresses of `X-Forwarded-For` that go into `related.ip`: the header is what the client sends.
@@ -191,10 +191,11 @@ impl<'a> Record<'a> {
         event.set_text(ecs::TLS_CLIENT_JA3, self.ja3);
         self.write_rule(event);
         event.set(ecs::CLOUD_PROVIDER, "aws");
-        let arn = self.acl.and_then(|acl| Arn::parse(acl.raw()));
+        let acl = self.acl.map(JsonText::unescape);
+        let arn = acl.as_deref().and_then(Arn::parse);
         event.cloud(arn.and_then(|arn| arn.account), arn.and_then(|arn| arn.region));
         for hash in [self.ja3, self.ja4].into_iter().flatten() {
-            event.related_hash(hash.raw());
+            event.related_hash(&hash.unescape());
         }
         Ok(())
     }
@@ -316,7 +317,7 @@ fn keep<'a>(
 /// The digits of a number, which some fields hold as text.
 fn number(value: Raw<'_>) -> Option<&str> {
     let digits = value.scalar()?.raw();
-    digits.parse::<i64>().is_ok().then_some(digits)
+    json::is_integer(digits.as_bytes()).then_some(digits)
 }
 
 /// The ACL's name in `arn:aws:wafv2:…:regional/webacl/NAME/ID`. WAF Classic gives the ACL's id alone.
