@@ -1,0 +1,10 @@
+//! End to end: components, carriers and objects as they come, through the host's library.
+//!
+//! `cargo xtask test` builds what these tests run (parsers, hostile guests, the program) and says where it lies; a
+//! plain `cargo test` looks in the target folder.
+
+mod corpus;
+mod es_loader_bugs;
+mod golden;
+mod sandbox;
+mod support;
