@@ -15,15 +15,13 @@ use jiff::civil::Date;
 use tantivy::directory::{Directory, MmapDirectory};
 use tantivy::index::{Segment, SegmentId, SegmentReader};
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
-use tantivy::query::TermQuery;
-use tantivy::schema::IndexRecordOption;
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
 
 use super::builder::{Builder, Written};
+use super::deletion::{Deletion, Target};
 use super::document::halves;
 use super::error::IndexError;
-use super::frames::FrameQuery;
 use super::schema::{schema, tokenizers};
 use super::{Settings, lock, postings};
 
@@ -50,8 +48,7 @@ struct State {
 
 enum Operation {
     Segment(Written),
-    DeleteObject([u8; 16]),
-    DeleteFrames(HashSet<[u64; 2]>),
+    Delete(Target),
 }
 
 /// An idle builder, as the writer of all days chooses among them.
@@ -191,10 +188,10 @@ impl Day {
         let mut state = lock(&self.state);
         let is_pending = state.operations.iter().any(|operation| match operation {
             Operation::Segment(written) => written.objects.contains(&object),
-            _ => false,
+            Operation::Delete(_) => false,
         });
         if is_pending || self.count(&self.index, object)? > 0 {
-            state.operations.push(Operation::DeleteObject(object));
+            state.operations.push(Operation::Delete(Target::Object(object)));
         }
         Ok(freed)
     }
@@ -205,10 +202,10 @@ impl Day {
         let prefixes: BTreeSet<u64> = frames.iter().map(|[high, _]| *high).collect();
         let freed = self.write_those(|builder| builder.may_hold_frame(&prefixes))?;
         let mut state = lock(&self.state);
-        if let Some(Operation::DeleteFrames(before)) = state.operations.last_mut() {
-            before.extend(frames);
+        if let Some(Operation::Delete(Target::Frames(before))) = state.operations.last_mut() {
+            Arc::make_mut(before).extend(frames);
         } else if !frames.is_empty() {
-            state.operations.push(Operation::DeleteFrames(frames));
+            state.operations.push(Operation::Delete(Target::Frames(Arc::new(frames))));
         }
         Ok(freed)
     }
@@ -306,20 +303,20 @@ fn replay(
     writer: &mut IndexWriter,
     payload: Option<String>,
 ) -> Result<HashSet<SegmentId>, TantivyError> {
-    let fields = &schema().1;
-    let mut added = HashSet::new();
+    let id = |operation: &Operation| match operation {
+        Operation::Segment(written) => Some(written.meta.id()),
+        Operation::Delete(_) => None,
+    };
+    let added: HashSet<SegmentId> = operations.iter().filter_map(id).collect();
+    let mut after = added.clone();
     for operation in operations {
         match operation {
             Operation::Segment(written) => {
-                added.insert(written.meta.id());
+                after.remove(&written.meta.id());
                 writer.add_segment(written.meta)?;
             }
-            Operation::DeleteObject(object) => {
-                let term = Term::from_field_bytes(fields.object, &object);
-                writer.delete_query(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))?;
-            }
-            Operation::DeleteFrames(frames) => {
-                writer.delete_query(Box::new(FrameQuery { frames: Arc::new(frames) }))?;
+            Operation::Delete(target) => {
+                writer.delete_query(Box::new(Deletion { target, spared: Arc::new(after.clone()) }))?;
             }
         }
     }
