@@ -55,25 +55,26 @@ impl Watch<'_> {
                 _ => strangers.push(object),
             }
         }
+        // Renames come before new files: the file that took the path of a renamed one must not lose it again.
+        let mut unknown = Vec::new();
         for object in strangers {
             let moved = known.values().find(|file| matches(&object.path, &file.state.fingerprint)).cloned();
-            let file = match moved {
-                Some(mut file) => {
-                    let old = std::mem::replace(&mut file.state.path, object.path.display().to_string());
-                    known.remove(&old);
-                    self.store.ledger().follow(std::slice::from_ref(&file), &[&old])?;
-                    file
-                }
-                None => match self.first_sight(object) {
-                    Ok(Some(file)) => file,
-                    Ok(None) => continue,
-                    Err(error) => {
-                        self.report(object, Err(error))?;
-                        continue;
-                    }
-                },
+            let Some(mut file) = moved else {
+                unknown.push(object);
+                continue;
             };
+            let old = std::mem::replace(&mut file.state.path, object.path.display().to_string());
+            known.remove(&old);
+            self.store.ledger().follow(std::slice::from_ref(&file), &[&old])?;
             self.report(object, self.piece(source, object, file))?;
+        }
+        for object in unknown {
+            let outcome = match self.first_sight(object) {
+                Ok(Some(file)) => self.piece(source, object, file),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
+            self.report(object, outcome)?;
         }
         Ok(())
     }
@@ -99,7 +100,13 @@ impl Watch<'_> {
         }
         let fingerprint = fingerprint(head.get(..length).unwrap_or_default());
         let id = object_id(&object.bucket, &object.key, &fingerprint);
-        let state = Followed { path: object.path.display().to_string(), fingerprint, offset: 0, size: 0 };
+        let path = object.path.display().to_string();
+        // The ledger may know the object although no path leads to it any more.
+        let earlier = self.store.ledger().record(ObjectId(id))?.and_then(|record| record.followed);
+        let state = match earlier {
+            Some(followed) => Followed { path, ..followed },
+            None => Followed { path, fingerprint, offset: 0, size: 0 },
+        };
         Ok(Some(FollowedFile { object: ObjectId(id), state }))
     }
 
