@@ -9,6 +9,14 @@ use weir_parser_app_json::AppJson;
 use weir_parser_sdk::{Batch, FrameOutcome, FramingKind, Origin, TimeZone, Wrapped, parse_batch};
 
 fn parse(frame: &str, wrapper_time: Option<i64>) -> (Vec<Value>, Vec<FrameOutcome>) {
+    parse_from(None, frame, wrapper_time)
+}
+
+fn parse_from(
+    log_group: Option<&str>,
+    frame: &str,
+    wrapper_time: Option<i64>,
+) -> (Vec<Value>, Vec<FrameOutcome>) {
     let batch = Batch {
         origin: Origin {
             account: None,
@@ -19,7 +27,7 @@ fn parse(frame: &str, wrapper_time: Option<i64>) -> (Vec<Value>, Vec<FrameOutcom
             archive_member: None,
             log_type: "app-json".to_owned(),
             team: None,
-            log_group: None,
+            log_group: log_group.map(str::to_owned),
             log_stream: None,
             container: None,
             host: None,
@@ -60,6 +68,33 @@ fn the_wrappers_time_is_second_choice() {
         parse(r#"{"ts":1768471201,"msg":"a"}"#, wrapper).0[0]["@timestamp"],
         "2026-01-15T10:00:01.000Z"
     );
+}
+
+#[test]
+fn values_that_are_no_objects_are_messages_or_nothing() {
+    for (frame, message) in [
+        ("\"a string\"", "a string"),
+        ("42", "42"),
+        ("true", "true"),
+        ("\"{\\\"msg\\\":\\\"an object in a string\\\"}\"", "an object in a string"),
+        (" \"blanks \" ", "blanks"),
+    ] {
+        assert_eq!(parse(frame, None).0[0]["message"], message, "{frame}");
+    }
+    for frame in ["null", "\"\"", "", " \n", "{}", "\"  \""] {
+        assert!(matches!(parse(frame, None).1[..], [FrameOutcome::Skipped(_)]), "{frame}");
+    }
+    assert!(matches!(parse("[1,2]", None).1[..], [FrameOutcome::Malformed(_)]));
+}
+
+#[test]
+fn lines_of_text_are_messages_only_in_a_wrappers_stream() {
+    for frame in
+        ["plain text", "[INFO] a bracket", "{\"message\":\"cut", "2026-01-15 a number first", "\"not closed"]
+    {
+        assert!(matches!(parse(frame, None).1[..], [FrameOutcome::Malformed(_)]), "{frame}");
+        assert_eq!(parse_from(Some("/ecs/shop"), frame, None).0[0]["message"], frame);
+    }
 }
 
 fn fixture_events() -> Vec<Value> {

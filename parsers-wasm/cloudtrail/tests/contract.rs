@@ -69,6 +69,28 @@ fn one_bad_record_condemns_the_whole_frame() {
     assert!(events.is_empty() && matches!(outcomes[..], [FrameOutcome::Malformed(_)]));
 }
 
+/// What no framing would cut out of an object, but a wrapper may hold.
+#[test]
+fn broken_frames_are_malformed_and_empty_ones_skipped() {
+    for frame in [
+        "{\"eventName\":\"A\"",
+        "{\"eventName\":\"A\"} x",
+        "plain text",
+        "\"text\"",
+        "[1]",
+        "{\"eventName\":\"A",
+        "{",
+    ] {
+        let (events, outcomes) = parse(&[frame, "{\"eventName\":\"B\"}"], None);
+        assert!(
+            matches!(outcomes[..], [FrameOutcome::Malformed(_), FrameOutcome::Events(1)]),
+            "{frame}: {outcomes:?}"
+        );
+        assert_eq!(events[0]["event"]["action"], "B");
+    }
+    assert!(matches!(parse(&["", " \n"], None).1[..], [FrameOutcome::Skipped(_), FrameOutcome::Skipped(_)]));
+}
+
 #[test]
 fn the_wrapper_tells_the_time_and_the_origin_the_account_where_the_record_does_not() {
     let (events, _) = parse(&[r#"{"eventName":"A"}"#], Some(1_768_471_200_000_000_000));
