@@ -25,7 +25,10 @@ impl Enricher {
         let open = |setting: &str, path: &Option<std::path::PathBuf>| {
             path.as_deref().map(|path| read(setting, &config.resolve(path))).transpose()
         };
-        Ok(Enricher { geo: open("enrich.geoip", &config.enrich.geoip)?, asn: open("enrich.asn", &config.enrich.asn)? })
+        Ok(Enricher {
+            geo: open("enrich.geoip", &config.enrich.geoip)?,
+            asn: open("enrich.asn", &config.enrich.asn)?,
+        })
     }
 
     /// Whether there is nothing to look up in.
@@ -37,7 +40,9 @@ impl Enricher {
     pub fn enrich(&self, event: &mut Map<String, Value>) {
         for endpoint in ENDPOINTS {
             let Some(Value::Object(fields)) = event.get_mut(endpoint) else { continue };
-            let Some(address) = fields.get("ip").and_then(Value::as_str).and_then(|ip| ip.parse::<IpAddr>().ok()) else {
+            let Some(address) =
+                fields.get("ip").and_then(Value::as_str).and_then(|ip| ip.parse::<IpAddr>().ok())
+            else {
                 continue;
             };
             if let Some(geo) = self.geo(address) {
@@ -65,7 +70,13 @@ impl Enricher {
             ("timezone", city.location.time_zone.map(Value::from)),
             ("location", location.map(|(latitude, longitude)| json!({ "lat": latitude, "lon": longitude }))),
         ];
-        Some(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into())
+        Some(
+            fields
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+                .collect::<Map<_, _>>()
+                .into(),
+        )
     }
 
     fn autonomous_system(&self, address: IpAddr) -> Option<Value> {
@@ -84,7 +95,10 @@ impl Enricher {
 fn read(setting: &str, path: &Path) -> Result<Reader<Vec<u8>>, ConfigError> {
     Reader::open_readfile(path).map_err(|error| ConfigError::Value {
         setting: setting.to_owned(),
-        problem: format!("cannot read the database {} ({error}); give a file in MaxMind DB format", path.display()),
+        problem: format!(
+            "cannot read the database {} ({error}); give a file in MaxMind DB format",
+            path.display()
+        ),
     })
 }
 

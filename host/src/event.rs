@@ -131,7 +131,13 @@ pub struct Provenance {
 
 impl Provenance {
     /// For one stream of an object and the parser that reads it.
-    pub fn new(bucket: &str, key: &str, member: Option<&str>, log_type: &str, parser: (&str, &str, &str)) -> Self {
+    pub fn new(
+        bucket: &str,
+        key: &str,
+        member: Option<&str>,
+        log_type: &str,
+        parser: (&str, &str, &str),
+    ) -> Self {
         let (name, version, digest) = parser;
         let constant = serde_json::json!({
             "log_type": log_type,
@@ -241,7 +247,12 @@ mod tests {
 
     #[test]
     fn the_parsers_fields_stay_and_the_hosts_are_added() {
-        for document in ["{\"event\":{\"kind\":\"event\"},\"a\":1}", " { \"event\" : {} , \"a\" : 1 } ", "{\"a\":1}", "{}"] {
+        for document in [
+            "{\"event\":{\"kind\":\"event\"},\"a\":1}",
+            " { \"event\" : {} , \"a\" : 1 } ",
+            "{\"a\":1}",
+            "{}",
+        ] {
             let event = finish(document, Some(b"raw \xff line"));
             assert_eq!(event["event"]["original"], "raw \u{fffd} line", "{document}");
             assert_eq!(event["weir"]["object"], json!({"bucket": "b", "key": "k\"x"}));
@@ -252,7 +263,10 @@ mod tests {
 
     #[test]
     fn a_parser_cannot_write_what_is_the_hosts() {
-        let event = finish("{\"weir\":1,\"event\":{\"original\":\"lie\"},\"event.original\":\"lie\"}", Some(b"truth"));
+        let event = finish(
+            "{\"weir\":1,\"event\":{\"original\":\"lie\"},\"event.original\":\"lie\"}",
+            Some(b"truth"),
+        );
         assert_eq!(event["event"], json!({"original": "truth"}));
         assert!(event.get("event.original").is_none() && event["weir"].is_object());
     }

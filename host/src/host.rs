@@ -41,10 +41,15 @@ impl Host {
             volume: VolumeControl::new(&config)?,
         };
         let limits = &config.limits;
-        let overrides: std::collections::BTreeMap<_, _> =
-            config.parsers.grant.iter().map(|(name, grant)| (name.clone(), limits.parser_limits(*grant))).collect();
+        let overrides: std::collections::BTreeMap<_, _> = config
+            .parsers
+            .grant
+            .iter()
+            .map(|(name, grant)| (name.clone(), limits.parser_limits(*grant)))
+            .collect();
         let general = limits.parser_limits(crate::config::Grant::default());
-        let most = overrides.values().map(|limits| limits.memory_bytes).max().unwrap_or(0).max(general.memory_bytes);
+        let most =
+            overrides.values().map(|limits| limits.memory_bytes).max().unwrap_or(0).max(general.memory_bytes);
         let folder = config.resolve(&config.parsers.folder);
         let cache = match &config.parsers.cache {
             Some(cache) => config.resolve(cache),

@@ -6,11 +6,11 @@
 
 use crate::enrich::Enricher;
 use crate::event::{DocumentId, FrameClass, FrameId, Provenance, StreamId, push_finished};
-use crate::ledger::FrameState;
 use crate::ingest::stream::{
-    ByteLedger, Damage, FrameBatch, FrameKind, FrameLimits, IngestError, Input, Item, ObjectReader, SourceOptions,
-    StreamKey, Unparsed, UnparsedReason,
+    ByteLedger, Damage, FrameBatch, FrameKind, FrameLimits, IngestError, Input, Item, ObjectReader,
+    SourceOptions, StreamKey, Unparsed, UnparsedReason,
 };
+use crate::ledger::FrameState;
 use crate::parser::contract::{self, FramingKind, TimeZone, ZoneTransition};
 use crate::parser::json_scan::{DocumentLimits, Member, scan};
 use crate::parser::{Answer, EngineError, Verdict};
@@ -251,11 +251,13 @@ impl Pipeline {
         forced: Option<&str>,
         sink: &mut dyn ObjectSink,
     ) -> Result<Counts, PipelineError> {
-        let read_failed = |source| PipelineError::Read { bucket: object.bucket.clone(), key: object.key.clone(), source };
+        let read_failed =
+            |source| PipelineError::Read { bucket: object.bucket.clone(), key: object.key.clone(), source };
         let routes = ObjectRouter::new(&self.router, &object.bucket, &object.key, forced);
         let whole = self.router.route(&object.bucket, &object.key, &StreamKey::default(), forced);
         let options = SourceOptions { charset: whole.as_ref().and_then(|route| route.charset), header };
-        let mut passage = Passage { pipeline: self, object, located: locate(&object.key), sink, counts: Counts::default() };
+        let mut passage =
+            Passage { pipeline: self, object, located: locate(&object.key), sink, counts: Counts::default() };
         let mut reader = ObjectReader::open(input, &routes, options, self.limits).map_err(read_failed)?;
         while let Some(item) = reader.next_item().map_err(read_failed)? {
             match item {
@@ -358,16 +360,18 @@ impl Passage<'_> {
         };
         self.counts.log_types.insert(route.log_type.clone());
         self.counts.parsers.insert(route.parser.digest().to_owned());
-        let answer = with_contract_batch(self.object, origin, route, batch, |batch| route.parser.parse(batch))
-            .map_err(|source| PipelineError::Engine {
-                bucket: self.object.bucket.clone(),
-                key: self.object.key.clone(),
-                source,
-            })?;
+        let answer =
+            with_contract_batch(self.object, origin, route, batch, |batch| route.parser.parse(batch))
+                .map_err(|source| PipelineError::Engine {
+                    bucket: self.object.bucket.clone(),
+                    key: self.object.key.clone(),
+                    source,
+                })?;
         self.count(&answer);
         self.set_aside(batch, &answer, ids, origin, route)?;
         let stages = &self.pipeline.stages;
-        let finished = finish(stages, self.sink.wants_original(), self.object, batch, &answer, ids, origin, route);
+        let finished =
+            finish(stages, self.sink.wants_original(), self.object, batch, &answer, ids, origin, route);
         let delivered = self.sink.deliver(&finished).map_err(|source| undelivered(self.object, source))?;
         let total = &mut self.counts.delivered;
         total.indexed += delivered.indexed;
@@ -528,11 +532,19 @@ struct Changed {
 }
 
 /// Enrichment, the volume decision (on what the event says), and redaction, last, of everything that was added.
-fn change(stages: &Stages, document: &[u8], origin: &Origin, route: &Route, id: DocumentId, raw: &[u8]) -> Changed {
+fn change(
+    stages: &Stages,
+    document: &[u8],
+    origin: &Origin,
+    route: &Route,
+    id: DocumentId,
+    raw: &[u8],
+) -> Changed {
     // The answer was checked: it is an object.
     let mut event: Map<String, Value> = serde_json::from_slice(document).unwrap_or_default();
     stages.enricher.enrich(&mut event);
-    let account = event.get("cloud").and_then(|cloud| cloud.get("account")?.get("id")?.as_str()).map(str::to_owned);
+    let account =
+        event.get("cloud").and_then(|cloud| cloud.get("account")?.get("id")?.as_str()).map(str::to_owned);
     let account = account.as_deref().or(origin.account.as_deref());
     let decision = stages.volume.decide(&route.log_type, account, &event, id);
     let original = if stages.redactor.is_idle(&route.log_type) {
@@ -568,8 +580,12 @@ pub fn with_contract_batch<T>(
 ) -> T {
     let stream = &origin.stream;
     let attributes = pairs(&stream.attributes);
-    let transitions: Vec<ZoneTransition> =
-        route.zone.transitions.iter().map(|(at, offset)| ZoneTransition { at: *at, offset: *offset }).collect();
+    let transitions: Vec<ZoneTransition> = route
+        .zone
+        .transitions
+        .iter()
+        .map(|(at, offset)| ZoneTransition { at: *at, offset: *offset })
+        .collect();
     let wrapped_attributes: Vec<Vec<(&str, &str)>> =
         batch.wrapped.iter().map(|wrapped| pairs(&wrapped.attributes)).collect();
     let wrapped: Vec<contract::Wrapped<'_>> = batch

@@ -44,27 +44,37 @@ impl Redactor {
     pub fn new(config: &Config) -> Result<Self, ConfigError> {
         let mut rules = Vec::new();
         for settings in &config.redactions {
-            if settings.action == RedactAction::Hash && config.hash_key.as_deref().is_none_or(|key| key.len() < 16) {
+            if settings.action == RedactAction::Hash
+                && config.hash_key.as_deref().is_none_or(|key| key.len() < 16)
+            {
                 return Err(ConfigError::Value {
                     setting: "hash-key".to_owned(),
                     problem: "hashing fields needs a secret of at least 16 characters; set WEIR__HASH_KEY, the same on every host".to_owned(),
                 });
             }
             rules.push(Rule {
-                fields: settings.fields.iter().map(|name| name.split('.').map(str::to_owned).collect()).collect(),
+                fields: settings
+                    .fields
+                    .iter()
+                    .map(|name| name.split('.').map(str::to_owned).collect())
+                    .collect(),
                 action: settings.action,
                 log_types: settings.log_types.clone(),
                 accounts: settings.accounts.clone(),
                 when: settings.when.as_deref().map(compile).transpose()?,
             });
         }
-        let key = blake3::derive_key("weir redaction 1", config.hash_key.as_deref().unwrap_or_default().as_bytes());
+        let key =
+            blake3::derive_key("weir redaction 1", config.hash_key.as_deref().unwrap_or_default().as_bytes());
         Ok(Redactor { rules, key })
     }
 
     /// Whether no rule can touch events of this log type.
     pub fn is_idle(&self, log_type: &str) -> bool {
-        !self.rules.iter().any(|rule| rule.log_types.is_empty() || rule.log_types.iter().any(|name| name == log_type))
+        !self
+            .rules
+            .iter()
+            .any(|rule| rule.log_types.is_empty() || rule.log_types.iter().any(|name| name == log_type))
     }
 
     /// Redacts an event; says what is left of its original. `None` for the original: it is withheld.
@@ -119,10 +129,9 @@ impl Redactor {
 }
 
 fn compile(query: &str) -> Result<Matcher, ConfigError> {
-    crate::query::parse(query).and_then(|query| Matcher::new(&query)).map_err(|error| ConfigError::Value {
-        setting: "redact.when".to_owned(),
-        problem: error.to_string(),
-    })
+    crate::query::parse(query)
+        .and_then(|query| Matcher::new(&query))
+        .map_err(|error| ConfigError::Value { setting: "redact.when".to_owned(), problem: error.to_string() })
 }
 
 /// Takes a field out, whether it is written nested or dotted.
@@ -207,7 +216,8 @@ fn scrub_original(original: &[u8], targets: &[Target]) -> Option<Vec<u8>> {
     for target in targets {
         if text.contains(&target.text) {
             text = text.replace(&target.text, target.replacement.as_deref().unwrap_or(REMOVED));
-        } else if !targets.iter().any(|other| other.text != target.text && other.text.contains(&target.text)) {
+        } else if !targets.iter().any(|other| other.text != target.text && other.text.contains(&target.text))
+        {
             return None;
         }
     }
@@ -251,7 +261,9 @@ mod tests {
     fn a_hashed_value_is_the_same_everywhere_and_needs_the_key() {
         let mut event = event();
         let rule = "[[redact]]\nfields = [\"user.name\"]\naction = \"hash\"\n";
-        redactor(rule).redact("x", None, &mut event, b"").map_or((), |_| panic!("an original without the value is withheld"));
+        redactor(rule)
+            .redact("x", None, &mut event, b"")
+            .map_or((), |_| panic!("an original without the value is withheld"));
         let hash = event["user"]["name"].as_str().unwrap().to_owned();
         assert!(hash.starts_with("hash:") && event["related"]["user"][0] == hash.as_str());
         let without = Config::from_text(Path::new("weir.toml"), rule, []).unwrap();
@@ -261,7 +273,8 @@ mod tests {
     #[test]
     fn short_values_withhold_the_original_instead_of_riddling_it() {
         let mut event = event();
-        let rule = "[[redact]]\nfields = [\"user.id\", \"url.query\"]\naction = \"remove\"\nlog-types = [\"x\"]\n";
+        let rule =
+            "[[redact]]\nfields = [\"user.id\", \"url.query\"]\naction = \"remove\"\nlog-types = [\"x\"]\n";
         assert!(redactor(rule).redact("x", None, &mut event, b"user=mallory id=42").is_none());
         assert!(event.get("url.query").is_none() && event["user"].get("id").is_none());
         assert!(redactor(rule).is_idle("y") && !redactor(rule).is_idle("x"));

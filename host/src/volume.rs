@@ -43,9 +43,12 @@ impl VolumeControl {
             .volume_rules
             .iter()
             .map(|settings| {
-                let when = crate::query::parse(&settings.when).and_then(|query| Matcher::new(&query)).map_err(|error| {
-                    ConfigError::Value { setting: format!("volume.{}.when", settings.name), problem: error.to_string() }
-                })?;
+                let when = crate::query::parse(&settings.when)
+                    .and_then(|query| Matcher::new(&query))
+                    .map_err(|error| ConfigError::Value {
+                        setting: format!("volume.{}.when", settings.name),
+                        problem: error.to_string(),
+                    })?;
                 Ok(Rule {
                     when,
                     action: settings.action,
@@ -61,7 +64,10 @@ impl VolumeControl {
 
     /// Whether every event of this log type is indexed without looking at it.
     pub fn is_idle(&self, log_type: &str) -> bool {
-        !self.rules.iter().any(|rule| rule.log_types.is_empty() || rule.log_types.iter().any(|name| name == log_type))
+        !self
+            .rules
+            .iter()
+            .any(|rule| rule.log_types.is_empty() || rule.log_types.iter().any(|name| name == log_type))
     }
 
     /// Decides about one event.
@@ -76,7 +82,9 @@ impl VolumeControl {
             list.is_empty() || value.is_some_and(|value| list.iter().any(|name| name == value))
         };
         let rule = self.rules.iter().find(|rule| {
-            listed(&rule.log_types, Some(log_type)) && listed(&rule.accounts, account) && rule.when.matches_object(event)
+            listed(&rule.log_types, Some(log_type))
+                && listed(&rule.accounts, account)
+                && rule.when.matches_object(event)
         });
         let Some(rule) = rule else { return Decision::Index };
         let kept = match rule.action {

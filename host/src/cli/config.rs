@@ -30,7 +30,11 @@ pub fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> {
             for source in &host.config.sources {
                 let path = host.config.resolve(&source.path);
                 if !path.is_dir() {
-                    println!("note: the folder {} of source `{}` does not exist yet", path.display(), source.name);
+                    println!(
+                        "note: the folder {} of source `{}` does not exist yet",
+                        path.display(),
+                        source.name
+                    );
                 }
             }
             for name in host.config.parsers.grant.keys() {

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 ///
 /// Frames that cannot be parsed are counted on standard error; the exit code stays 0.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir dump access.log --log-type nginx-access\n  weir dump flow.log.gz --log-type vpcflow --format bulk --output body.ndjson\n  weir dump AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz --original | head -1")]
+#[command(
+    after_help = "Examples:\n  weir dump access.log --log-type nginx-access\n  weir dump flow.log.gz --log-type vpcflow --format bulk --output body.ndjson\n  weir dump AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz --original | head -1"
+)]
 pub struct Arguments {
     /// The file
     path: PathBuf,
@@ -39,11 +41,16 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
     if let Some(log_type) = &arguments.log_type {
         check_log_type(&host, log_type)?;
     }
-    ensure!(!arguments.path.is_dir(), "{} is a folder; `weir ingest` reads folders", arguments.path.display());
+    ensure!(
+        !arguments.path.is_dir(),
+        "{} is a folder; `weir ingest` reads folders",
+        arguments.path.display()
+    );
     let objects = list(&host.config, std::slice::from_ref(&arguments.path))?;
     let local = objects.first().with_context(|| format!("{} is no file", arguments.path.display()))?;
     let metadata = std::fs::metadata(&local.path)?;
-    let version = content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+    let version =
+        content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
     let object = ObjectRef {
         id: object_id(&local.bucket, &local.key, &version),
         bucket: local.bucket.clone(),
@@ -53,11 +60,18 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
         base: 0,
     };
     let out: Box<dyn Write> = match &arguments.output {
-        Some(path) => Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?),
+        Some(path) => {
+            Box::new(File::create(path).with_context(|| format!("cannot write {}", path.display()))?)
+        }
         None => Box::new(stdout().lock()),
     };
     let names = IndexNames::new(&host.config.index);
-    let mut writer = DocumentWriter::new(BufWriter::with_capacity(1 << 20, out), arguments.format, arguments.original, names);
+    let mut writer = DocumentWriter::new(
+        BufWriter::with_capacity(1 << 20, out),
+        arguments.format,
+        arguments.original,
+        names,
+    );
     let input = Input::File(File::open(&local.path)?);
     let counts = host.pipeline().process(&object, input, arguments.log_type.as_deref(), &mut writer)?;
     let set_aside = writer.finish()?;
@@ -79,7 +93,13 @@ pub fn check_log_type(host: &Host, log_type: &str) -> anyhow::Result<()> {
 fn report(counts: &Counts, set_aside: &BTreeMap<String, u64>, key: &str) {
     eprintln!(
         "{} frames: {} parsed, {} skipped, {} malformed, {} waiting, {} unrouted; {} events",
-        counts.bytes.frame_count, counts.parsed, counts.skipped, counts.quarantined, counts.waiting, counts.unrouted, counts.events
+        counts.bytes.frame_count,
+        counts.parsed,
+        counts.skipped,
+        counts.quarantined,
+        counts.waiting,
+        counts.unrouted,
+        counts.events
     );
     for (reason, count) in set_aside {
         eprintln!("  {count} × {reason}");

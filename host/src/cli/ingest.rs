@@ -20,7 +20,9 @@ use std::sync::{Mutex, PoisonError};
 /// A file's path under its source (or under the folder given) is its key and decides its parser. What cannot be parsed
 /// goes to quarantine, counted and named; the exit code is still 0. Reading the same files again adds nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained")]
+#[command(
+    after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained"
+)]
 pub struct Arguments {
     /// Files and folders
     #[arg(required = true)]
@@ -53,7 +55,8 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
     }
     let objects = list(&host.config, &arguments.paths)?;
     let store = Store::open(&host.config, &data_folder(&host, arguments.data.as_deref()))?;
-    let bytes = objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|m| m.len()).sum();
+    let bytes =
+        objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|m| m.len()).sum();
     let bar = progress(bytes);
     let run = Run {
         pipeline: host.pipeline(),
@@ -127,9 +130,11 @@ impl Run<'_> {
 
     fn one(&self, local: &LocalObject) -> anyhow::Result<Outcome> {
         self.bar.set_message(local.key.rsplit('/').next().unwrap_or_default().to_owned());
-        let file = File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let file =
+            File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
         let metadata = file.metadata()?;
-        let version = content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let version =
+            content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
         let object = ObjectRef {
             id: object_id(&local.bucket, &local.key, &version),
             bucket: local.bucket.clone(),
@@ -181,7 +186,13 @@ fn report(records: &[ObjectRecord], totals: &Totals, json: bool) -> anyhow::Resu
         println!("objects with frames that gave no event (`weir quarantine list` has each with its reason):");
         let rows = damaged.iter().take(40).map(|record| {
             let frames = record.frames;
-            [record.key.clone(), frames.total.to_string(), frames.quarantined.to_string(), frames.waiting.to_string(), frames.unrouted.to_string()]
+            [
+                record.key.clone(),
+                frames.total.to_string(),
+                frames.quarantined.to_string(),
+                frames.waiting.to_string(),
+                frames.unrouted.to_string(),
+            ]
         });
         println!("{}", view::table(["object", "frames", "quarantined", "waiting", "unrouted"], rows));
         if damaged.len() > 40 {
@@ -205,6 +216,8 @@ fn finish(failures: Vec<(String, anyhow::Error)>) -> anyhow::Result<()> {
     }
     match first {
         None => Ok(()),
-        Some(error) => Err(error.context(format!("{count} objects were not processed and count for nothing; run the same command again"))),
+        Some(error) => Err(error.context(format!(
+            "{count} objects were not processed and count for nothing; run the same command again"
+        ))),
     }
 }

@@ -10,7 +10,9 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// List objects with their counts, and the totals
-    #[command(after_help = "Examples:\n  weir ledger show\n  weir ledger show --log-type vpcflow --json\n  weir ledger show --unbalanced")]
+    #[command(
+        after_help = "Examples:\n  weir ledger show\n  weir ledger show --log-type vpcflow --json\n  weir ledger show --unbalanced"
+    )]
     Show {
         /// The data folder, instead of the configuration's
         #[arg(long, value_name = "DIR")]
@@ -62,7 +64,18 @@ pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) ->
         println!("{}", serde_json::to_string(&totals)?);
         return Ok(());
     }
-    let header = ["object", "log type", "frames", "parsed", "skipped", "quarantined", "unrouted", "events", "indexed", "unexplained"];
+    let header = [
+        "object",
+        "log type",
+        "frames",
+        "parsed",
+        "skipped",
+        "quarantined",
+        "unrouted",
+        "events",
+        "indexed",
+        "unexplained",
+    ];
     println!("{}", view::table(header, rows));
     if left > 0 {
         println!("… and {left} more; --limit shows them");

@@ -30,7 +30,9 @@ pub const NO_SPACE: u8 = 5;
 /// Weir: log objects in, sandboxed parsers, normalized events out.
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, about, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Examples:\n  weir ingest demo/logs            read a folder of logs into the index\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir dump access.log --log-type nginx-access\n  weir route explain AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 configuration or parser refused, 5 no space left.")]
+#[command(
+    after_help = "Examples:\n  weir ingest demo/logs            read a folder of logs into the index\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir dump access.log --log-type nginx-access\n  weir route explain AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz\n\nExit codes: 0 done, 1 failed, 2 wrong command line, 3 configuration or parser refused, 5 no space left."
+)]
 struct Arguments {
     /// The configuration; ./weir.toml unless given
     #[arg(long, global = true, value_name = "FILE", env = "WEIR_CONFIG")]
@@ -100,7 +102,9 @@ fn open(path: Option<PathBuf>) -> Result<Host, HostError> {
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = |error: &(dyn std::error::Error + 'static)| {
-        error.is::<HostError>() || error.is::<crate::config::ConfigError>() || error.is::<crate::parser::RegistryError>()
+        error.is::<HostError>()
+            || error.is::<crate::config::ConfigError>()
+            || error.is::<crate::parser::RegistryError>()
     };
     let full = |error: &(dyn std::error::Error + 'static)| {
         error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full)
@@ -117,7 +121,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 /// `weir dump … | head` ends when `head` has enough.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }
 

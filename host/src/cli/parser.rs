@@ -22,7 +22,9 @@ pub enum Command {
         json: bool,
     },
     /// Run parsers' own fixtures through the sandbox
-    #[command(after_help = "Examples:\n  weir parser test\n  weir parser test cloudtrail\n  weir parser test ./my-parser.wasm")]
+    #[command(
+        after_help = "Examples:\n  weir parser test\n  weir parser test cloudtrail\n  weir parser test ./my-parser.wasm"
+    )]
     Test {
         /// Parsers by name, or component files; all parsers unless given
         names: Vec<String>,
@@ -72,7 +74,9 @@ fn select(host: &Host, names: &[String]) -> anyhow::Result<Vec<Arc<Parser>>> {
             None if name.ends_with(".wasm") => Ok(host.registry.load_file(Path::new(name))?),
             None => {
                 let known = all.keys().cloned().collect::<Vec<_>>().join(", ");
-                Err(anyhow::anyhow!("there is no parser `{name}`; known: {known}; or give a component file (.wasm)"))
+                Err(anyhow::anyhow!(
+                    "there is no parser `{name}`; known: {known}; or give a component file (.wasm)"
+                ))
             }
         })
         .collect()
@@ -100,7 +104,15 @@ fn list(host: &Host, json: bool) -> anyhow::Result<()> {
         let size = format!("{} KiB", parser.file().bytes.len() / 1024);
         let digest = parser.digest().get(..12).unwrap_or_default().to_owned();
         let framing = manifest.framing_kind.to_owned();
-        [manifest.name.clone(), manifest.version.clone(), manifest.team.clone(), framing, size, digest, manifest.description.clone()]
+        [
+            manifest.name.clone(),
+            manifest.version.clone(),
+            manifest.team.clone(),
+            framing,
+            size,
+            digest,
+            manifest.description.clone(),
+        ]
     });
     println!("{}", view::table(["parser", "version", "team", "framing", "size", "digest", "reads"], rows));
     Ok(())
@@ -112,12 +124,18 @@ fn test(host: &Host, names: &[String], json: bool) -> anyhow::Result<()> {
     for parser in select(host, names)? {
         let reports = fixtures::test(&parser);
         let name = &parser.manifest().name;
-        ensure!(!reports.is_empty(), "the parser {name} carries no fixtures; add fixtures/NAME.log and NAME.expected.json");
+        ensure!(
+            !reports.is_empty(),
+            "the parser {name} carries no fixtures; add fixtures/NAME.log and NAME.expected.json"
+        );
         for report in reports {
             failed += usize::from(report.problem.is_some());
             let FixtureReport { name: fixture, frames, events, problem } = report;
             if json {
-                println!("{}", json!({ "parser": name, "fixture": fixture, "frames": frames, "events": events, "problem": problem }));
+                println!(
+                    "{}",
+                    json!({ "parser": name, "fixture": fixture, "frames": frames, "events": events, "problem": problem })
+                );
             } else {
                 let verdict = problem.unwrap_or_else(|| "ok".to_owned());
                 rows.push([name.clone(), fixture, frames.to_string(), events.to_string(), verdict]);
@@ -148,14 +166,19 @@ fn bench(host: &Host, names: &[String], seconds: f64, json: bool) -> anyhow::Res
         let name = parser.manifest().name.clone();
         let (frame_rate, event_rate) = (frames as f64 / elapsed, events as f64 / elapsed);
         if json {
-            println!("{}", json!({ "parser": name, "rounds": rounds, "frames_per_s": frame_rate, "events_per_s": event_rate }));
+            println!(
+                "{}",
+                json!({ "parser": name, "rounds": rounds, "frames_per_s": frame_rate, "events_per_s": event_rate })
+            );
         } else {
             rows.push([name, rounds.to_string(), format!("{frame_rate:.0}"), format!("{event_rate:.0}")]);
         }
     }
     if !json {
         println!("{}", view::table(["parser", "rounds", "frames/s", "events/s"], rows));
-        println!("on small fixtures, framing and comparing included; `cargo xtask bench` measures throughput");
+        println!(
+            "on small fixtures, framing and comparing included; `cargo xtask bench` measures throughput"
+        );
     }
     Ok(())
 }

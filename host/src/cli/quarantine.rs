@@ -60,7 +60,9 @@ impl Selection {
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// List frames with their reasons
-    #[command(after_help = "Examples:\n  weir quarantine list\n  weir quarantine list --kind waiting --log-type alb --json")]
+    #[command(
+        after_help = "Examples:\n  weir quarantine list\n  weir quarantine list --kind waiting --log-type alb --json"
+    )]
     List {
         #[command(flatten)]
         selection: Selection,
@@ -84,7 +86,9 @@ pub enum Command {
         raw: bool,
     },
     /// Parse frames again with the parsers in force now
-    #[command(after_help = "Examples:\n  weir quarantine replay --kind waiting\n  weir quarantine replay --prefix AWSLogs/111122223333/ --as alb")]
+    #[command(
+        after_help = "Examples:\n  weir quarantine replay --kind waiting\n  weir quarantine replay --prefix AWSLogs/111122223333/ --as alb"
+    )]
     Replay {
         #[command(flatten)]
         selection: Selection,
@@ -106,7 +110,9 @@ pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) ->
             let ledger = Ledger::open_read_only(&data_folder(&host, data.as_deref()))?;
             show(&ledger, id, *raw)
         }
-        Command::Replay { selection, log_type_now, json } => replay(&host, selection, log_type_now.as_deref(), *json),
+        Command::Replay { selection, log_type_now, json } => {
+            replay(&host, selection, log_type_now.as_deref(), *json)
+        }
     }
 }
 
@@ -126,7 +132,10 @@ fn list(host: &Host, selection: &Selection, limit: usize, json: bool) -> anyhow:
     })?;
     if !json {
         let shown = rows.len();
-        println!("{}", view::table(["frame", "kind", "log type", "object", "offset", "bytes", "reason"], rows));
+        println!(
+            "{}",
+            view::table(["frame", "kind", "log type", "object", "offset", "bytes", "reason"], rows)
+        );
         println!("{shown} of {count} frames; `weir quarantine show FRAME` has one whole");
     }
     Ok(())
@@ -159,7 +168,11 @@ fn show(ledger: &Ledger, id: &str, raw: bool) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(&json!({ "entry": entry }))?);
     println!("{}", String::from_utf8_lossy(bytes));
     if !entry.complete {
-        eprintln!("only the first {} of {} bytes are kept; the object has the rest", bytes.len(), entry.length);
+        eprintln!(
+            "only the first {} of {} bytes are kept; the object has the rest",
+            bytes.len(),
+            entry.length
+        );
     }
     Ok(())
 }
@@ -180,7 +193,12 @@ fn replay(host: &Host, selection: &Selection, log_type: Option<&str>, json: bool
     } else {
         println!(
             "{} frames of {} objects: {} parsed ({} events), {} skipped, {} stay",
-            replayed.frames, replayed.objects, replayed.parsed, replayed.events, replayed.skipped, replayed.refused
+            replayed.frames,
+            replayed.objects,
+            replayed.parsed,
+            replayed.events,
+            replayed.skipped,
+            replayed.refused
         );
     }
     Ok(())

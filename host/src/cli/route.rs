@@ -10,7 +10,9 @@ use crate::route::Router;
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     /// Say which parser reads the object at KEY, and why
-    #[command(after_help = "Examples:\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz\n  weir route explain firehose/app/x.gz --log-group /aws/vpc-flow")]
+    #[command(
+        after_help = "Examples:\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz\n  weir route explain firehose/app/x.gz --log-group /aws/vpc-flow"
+    )]
     Explain {
         key: String,
         /// The bucket or source
@@ -54,18 +56,31 @@ pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) ->
         return Ok(());
     }
     let shown = |value: Option<&str>| value.unwrap_or("-").to_owned();
-    println!("account {}, region {}, time {}", shown(located.account.as_deref()), shown(located.region.as_deref()), time.map_or("-".to_owned(), |time| time.to_string()));
+    println!(
+        "account {}, region {}, time {}",
+        shown(located.account.as_deref()),
+        shown(located.region.as_deref()),
+        time.map_or("-".to_owned(), |time| time.to_string())
+    );
     match (&explanation.route, &explanation.refused) {
         (Some(route), _) => {
             let manifest = route.parser.manifest();
-            println!("→ {} (parser {} {}), because {}", route.log_type, manifest.name, manifest.version, route.reason);
+            println!(
+                "→ {} (parser {} {}), because {}",
+                route.log_type, manifest.name, manifest.version, route.reason
+            );
         }
         (None, Some(refused)) => println!("→ no parser, because {refused}"),
-        (None, None) => println!("→ no parser wants it; add a [[route]] to weir.toml or a pattern to a parser's manifest"),
+        (None, None) => {
+            println!("→ no parser wants it; add a [[route]] to weir.toml or a pattern to a parser's manifest")
+        }
     }
     if explanation.considered.len() > 1 {
         println!("\nsuggestions that fit, best first:");
-        let rows = explanation.considered.into_iter().map(|(log_type, priority, reason)| [log_type, priority.to_string(), reason]);
+        let rows = explanation
+            .considered
+            .into_iter()
+            .map(|(log_type, priority, reason)| [log_type, priority.to_string(), reason]);
         println!("{}", view::table(["log type", "priority", "reason"], rows));
     }
     Ok(())

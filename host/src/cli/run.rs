@@ -15,7 +15,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Files are read when they are complete; those of a source with `follow = true` as they grow and rotate. A changed
 /// component file is put in force without a restart. SIGINT and SIGTERM end it cleanly.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir run\n  WEIR__SERVE__LISTEN=127.0.0.1:8080 weir run -v\n  curl 'http://127.0.0.1:7413/api/search?q=event.outcome:failure&limit=5'")]
+#[command(
+    after_help = "Examples:\n  weir run\n  WEIR__SERVE__LISTEN=127.0.0.1:8080 weir run -v\n  curl 'http://127.0.0.1:7413/api/search?q=event.outcome:failure&limit=5'"
+)]
 pub struct Arguments {
     /// The data folder, instead of the configuration's
     #[arg(long, value_name = "DIR")]
@@ -60,7 +62,8 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
             }
         });
         stop.store(true, Ordering::Relaxed);
-        let watched = watching.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watch ended unexpectedly")));
+        let watched =
+            watching.join().unwrap_or_else(|_| Err(anyhow::anyhow!("the watch ended unexpectedly")));
         served.context("the HTTP service ended")?;
         watched
     })

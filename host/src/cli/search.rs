@@ -15,7 +15,9 @@ use std::path::PathBuf;
 /// The query language is OpenSearch Dashboards' Lucene: `field:value`, "phrases", AND OR NOT, `[a TO b]`, `*` and `?`,
 /// networks on address fields (`source.ip:10.0.0.0/8`); terms without a field are looked for everywhere.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir search 'user.name:alice' --from 2026-03-11T08:00:00Z --to 2026-03-11T09:00:00Z --json\n  weir search 'event.action:reject' --top source.ip\n  weir search '*' --histogram")]
+#[command(
+    after_help = "Examples:\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir search 'user.name:alice' --from 2026-03-11T08:00:00Z --to 2026-03-11T09:00:00Z --json\n  weir search 'event.action:reject' --top source.ip\n  weir search '*' --histogram"
+)]
 pub struct Arguments {
     /// What to look for; `*` is everything
     query: String,
@@ -66,7 +68,12 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
     Ok(())
 }
 
-fn hits(index: &EmbeddedIndex, request: &SearchRequest, arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+fn hits(
+    index: &EmbeddedIndex,
+    request: &SearchRequest,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let found = index.search(request)?;
     if arguments.json {
         for hit in &found.hits {
@@ -103,7 +110,13 @@ fn shown(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-fn top(index: &EmbeddedIndex, request: &SearchRequest, field: &str, arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+fn top(
+    index: &EmbeddedIndex,
+    request: &SearchRequest,
+    field: &str,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let top = index.top(request, field, arguments.limit.min(1000))?;
     if arguments.json {
         for value in &top.values {
@@ -112,21 +125,36 @@ fn top(index: &EmbeddedIndex, request: &SearchRequest, field: &str, arguments: &
         return Ok(());
     }
     let most = top.values.iter().map(|value| value.documents).max().unwrap_or(0);
-    let rows = top.values.iter().map(|value| [shown(&value.value), value.documents.to_string(), view::bar(value.documents, most)]);
+    let rows = top
+        .values
+        .iter()
+        .map(|value| [shown(&value.value), value.documents.to_string(), view::bar(value.documents, most)]);
     writeln!(out, "{}", view::table([field, "events", ""], rows))?;
     Ok(())
 }
 
-fn histogram(index: &EmbeddedIndex, request: &SearchRequest, arguments: &Arguments, out: &mut impl Write) -> anyhow::Result<()> {
+fn histogram(
+    index: &EmbeddedIndex,
+    request: &SearchRequest,
+    arguments: &Arguments,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let histogram = index.histogram(request, None)?;
     if arguments.json {
         for bar in &histogram.buckets {
-            writeln!(out, "{}", json!({ "time": view_time(bar.start_ns), "count": bar.documents, "interval_ms": histogram.interval_ns / 1_000_000 }))?;
+            writeln!(
+                out,
+                "{}",
+                json!({ "time": view_time(bar.start_ns), "count": bar.documents, "interval_ms": histogram.interval_ns / 1_000_000 })
+            )?;
         }
         return Ok(());
     }
     let most = histogram.buckets.iter().map(|bar| bar.documents).max().unwrap_or(0);
-    let rows = histogram.buckets.iter().map(|bar| [view_time(bar.start_ns), bar.documents.to_string(), view::bar(bar.documents, most)]);
+    let rows = histogram
+        .buckets
+        .iter()
+        .map(|bar| [view_time(bar.start_ns), bar.documents.to_string(), view::bar(bar.documents, most)]);
     writeln!(out, "{}", view::table(["from", "events", ""], rows))?;
     Ok(())
 }

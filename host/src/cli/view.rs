@@ -19,7 +19,10 @@ pub fn print_error(error: &anyhow::Error) {
 }
 
 /// A table with a header and aligned columns, fit for a terminal and for a pipe.
-pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> comfy_table::Table {
+pub fn table<const N: usize>(
+    header: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> comfy_table::Table {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header);
@@ -32,7 +35,11 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
 /// The totals as the two equations that they are.
 pub fn totals(totals: &crate::ledger::Totals) -> String {
     let t = totals;
-    let balance = if t.unexplained == 0 { "nothing unexplained".to_owned() } else { format!("{} UNEXPLAINED", t.unexplained) };
+    let balance = if t.unexplained == 0 {
+        "nothing unexplained".to_owned()
+    } else {
+        format!("{} UNEXPLAINED", t.unexplained)
+    };
     format!(
         "{} objects, {} read\n{} frames = {} parsed + {} skipped + {} quarantined + {} waiting + {} unrouted\n\
          {} events = {} indexed ({} of them again) + {} archived only + {} reduced + {} dead-lettered\n{balance}",
@@ -56,7 +63,11 @@ pub fn totals(totals: &crate::ledger::Totals) -> String {
 /// The end of a long text: of a key, that is the telling part.
 pub fn shorten_left(text: &str, width: usize) -> String {
     let count = text.chars().count();
-    if count <= width { text.to_owned() } else { format!("…{}", text.chars().skip(count + 1 - width).collect::<String>()) }
+    if count <= width {
+        text.to_owned()
+    } else {
+        format!("…{}", text.chars().skip(count + 1 - width).collect::<String>())
+    }
 }
 
 /// A bar of a chart: up to 40 blocks.

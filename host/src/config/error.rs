@@ -38,7 +38,9 @@ impl ConfigError {
 /// Adds the nearest known key to serde's list of all of them.
 fn with_suggestion(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else { return message.to_owned() };
+    let Some(unknown) = quoted.next().filter(|_| message.starts_with("unknown ")) else {
+        return message.to_owned();
+    };
     let known: Vec<&str> = quoted.collect();
     let nearest = known
         .iter()

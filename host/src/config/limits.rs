@@ -24,7 +24,12 @@ pub struct ParserSettings {
 
 impl Default for ParserSettings {
     fn default() -> Self {
-        ParserSettings { folder: PathBuf::from("target/parsers"), cache: None, workers: 0, grant: BTreeMap::new() }
+        ParserSettings {
+            folder: PathBuf::from("target/parsers"),
+            cache: None,
+            workers: 0,
+            grant: BTreeMap::new(),
+        }
     }
 }
 
@@ -155,7 +160,10 @@ impl IndexSettings {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         for change in &self.periods {
             change.from.parse::<jiff::civil::Date>().map_err(|error| {
-                ConfigError::value("index.periods.from", format!("{:?} is no date YYYY-MM-DD ({error})", change.from))
+                ConfigError::value(
+                    "index.periods.from",
+                    format!("{:?} is no date YYYY-MM-DD ({error})", change.from),
+                )
             })?;
         }
         Ok(())
@@ -199,9 +207,9 @@ impl ServeSettings {
     /// # Errors
     /// When it is no address and port.
     pub fn address(&self) -> Result<SocketAddr, ConfigError> {
-        self.listen
-            .parse()
-            .map_err(|error| ConfigError::value("serve.listen", format!("{:?} is no ADDRESS:PORT ({error})", self.listen)))
+        self.listen.parse().map_err(|error| {
+            ConfigError::value("serve.listen", format!("{:?} is no ADDRESS:PORT ({error})", self.listen))
+        })
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {

@@ -11,7 +11,9 @@ mod rules;
 mod sources;
 
 pub use error::ConfigError;
-pub use limits::{ArchiveSettings, Grant, IndexSettings, LimitSettings, ParserSettings, Period, PeriodChange, ServeSettings};
+pub use limits::{
+    ArchiveSettings, Grant, IndexSettings, LimitSettings, ParserSettings, Period, PeriodChange, ServeSettings,
+};
 pub use rules::{Action, EnrichSettings, RedactAction, RedactRule, VolumeRule};
 pub use sources::{RouteOverride, SourceSettings};
 
@@ -78,7 +80,9 @@ impl Config {
             }
             None => match std::fs::read_to_string(FILE_NAME) {
                 Ok(text) => (PathBuf::from(FILE_NAME), text),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => (PathBuf::from(FILE_NAME), String::new()),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    (PathBuf::from(FILE_NAME), String::new())
+                }
                 Err(source) => return Err(ConfigError::Read { path: PathBuf::from(FILE_NAME), source }),
             },
         };
@@ -104,7 +108,8 @@ impl Config {
         if config.data.as_os_str().is_empty() {
             config.data = default_data();
         }
-        config.base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        config.base =
+            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         config.check()?;
         Ok(config)
     }
@@ -148,7 +153,11 @@ mod tests {
     #[test]
     fn nothing_configured_reduces_and_redacts_nothing() {
         let config = read("").unwrap();
-        assert!(config.volume_rules.is_empty() && config.redactions.is_empty() && config.index.retention_days.is_none());
+        assert!(
+            config.volume_rules.is_empty()
+                && config.redactions.is_empty()
+                && config.index.retention_days.is_none()
+        );
         assert_eq!(config.resolve(&config.data), Path::new("conf/data"));
     }
 
@@ -162,9 +171,15 @@ mod tests {
 
     #[test]
     fn the_environment_overrules_the_file() {
-        let variables = [("WEIR__INDEX__RETENTION_DAYS", "7"), ("WEIR__SERVE__LISTEN", "127.0.0.1:9"), ("WEIR__DATA", "/x"), ("WEIRD", "1")];
+        let variables = [
+            ("WEIR__INDEX__RETENTION_DAYS", "7"),
+            ("WEIR__SERVE__LISTEN", "127.0.0.1:9"),
+            ("WEIR__DATA", "/x"),
+            ("WEIRD", "1"),
+        ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let config = Config::from_text(Path::new("weir.toml"), "[index]\nretention-days = 3\n", variables).unwrap();
+        let config =
+            Config::from_text(Path::new("weir.toml"), "[index]\nretention-days = 3\n", variables).unwrap();
         assert_eq!(config.index.retention_days, Some(7));
         assert_eq!(config.data, Path::new("/x"));
         let wrong = [("WEIR__INDEX__RETENTION".to_owned(), "7".to_owned())];

@@ -13,11 +13,15 @@ pub(super) fn apply(
     table: &mut toml::Table,
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<(), ConfigError> {
-    let mut variables: Vec<(String, String)> = environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+    let mut variables: Vec<(String, String)> =
+        environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
     variables.sort();
     for (name, value) in variables {
-        let path: Vec<String> =
-            name.trim_start_matches(PREFIX).split("__").map(|part| part.to_lowercase().replace('_', "-")).collect();
+        let path: Vec<String> = name
+            .trim_start_matches(PREFIX)
+            .split("__")
+            .map(|part| part.to_lowercase().replace('_', "-"))
+            .collect();
         let Some((key, sections)) = path.split_last() else { continue };
         let mut target = &mut *table;
         for section in sections {

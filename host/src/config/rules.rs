@@ -87,7 +87,9 @@ impl VolumeRule {
         check_query(&format!("{setting}.when"), Some(&self.when))?;
         match (self.action, self.rate) {
             (Action::Sample, Some(rate)) if rate > 0.0 && rate < 1.0 => Ok(()),
-            (Action::Sample, _) => Err(ConfigError::value(setting, "a sample needs a `rate` above 0 and below 1")),
+            (Action::Sample, _) => {
+                Err(ConfigError::value(setting, "a sample needs a `rate` above 0 and below 1"))
+            }
             (_, Some(_)) => Err(ConfigError::value(setting, "only a sample has a `rate`")),
             _ => Ok(()),
         }

@@ -64,7 +64,9 @@ pub struct RouteOverride {
 
 impl RouteOverride {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        for (name, pattern) in [("key", &self.key), ("log-group", &self.log_group), ("container", &self.container)] {
+        for (name, pattern) in
+            [("key", &self.key), ("log-group", &self.log_group), ("container", &self.container)]
+        {
             if let Some(pattern) = pattern {
                 regex::Regex::new(pattern)
                     .map_err(|error| ConfigError::value(format!("route.{name}"), error.to_string()))?;
@@ -77,14 +79,20 @@ impl RouteOverride {
 
 fn check_zone(setting: &str, zone: Option<&str>) -> Result<(), ConfigError> {
     let Some(zone) = zone else { return Ok(()) };
-    crate::route::Zone::named(zone)
-        .map(|_| ())
-        .ok_or_else(|| ConfigError::value(format!("{setting}.time-zone"), format!("{zone:?} is neither an IANA name nor an offset such as +02:00")))
+    crate::route::Zone::named(zone).map(|_| ()).ok_or_else(|| {
+        ConfigError::value(
+            format!("{setting}.time-zone"),
+            format!("{zone:?} is neither an IANA name nor an offset such as +02:00"),
+        )
+    })
 }
 
 fn check_charset(setting: &str, charset: Option<&str>) -> Result<(), ConfigError> {
     let Some(charset) = charset else { return Ok(()) };
-    encoding_rs::Encoding::for_label(charset.as_bytes())
-        .map(|_| ())
-        .ok_or_else(|| ConfigError::value(format!("{setting}.charset"), format!("{charset:?} is not a character set of the WHATWG Encoding Standard")))
+    encoding_rs::Encoding::for_label(charset.as_bytes()).map(|_| ()).ok_or_else(|| {
+        ConfigError::value(
+            format!("{setting}.charset"),
+            format!("{charset:?} is not a character set of the WHATWG Encoding Standard"),
+        )
+    })
 }

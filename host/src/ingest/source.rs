@@ -38,7 +38,9 @@ pub fn list(config: &Config, paths: &[PathBuf]) -> Result<Vec<LocalObject>, Sour
     let sources: Vec<(String, PathBuf)> = config
         .sources
         .iter()
-        .filter_map(|source| Some((source.name.clone(), fs::canonicalize(config.resolve(&source.path)).ok()?)))
+        .filter_map(|source| {
+            Some((source.name.clone(), fs::canonicalize(config.resolve(&source.path)).ok()?))
+        })
         .collect();
     let mut objects = Vec::new();
     for path in paths {
@@ -66,7 +68,12 @@ enum Root {
     AsGiven(PathBuf),
 }
 
-fn walk(path: &Path, bucket: &str, root: &Root, objects: &mut Vec<LocalObject>) -> Result<(), (PathBuf, io::Error)> {
+fn walk(
+    path: &Path,
+    bucket: &str,
+    root: &Root,
+    objects: &mut Vec<LocalObject>,
+) -> Result<(), (PathBuf, io::Error)> {
     let fail = |error| (path.to_owned(), error);
     let metadata = fs::metadata(path).map_err(fail)?;
     if metadata.is_dir() {
@@ -86,7 +93,11 @@ fn walk(path: &Path, bucket: &str, root: &Root, objects: &mut Vec<LocalObject>) 
             Root::Folder(root) => path.strip_prefix(root).unwrap_or(path),
             Root::AsGiven(given) => given,
         };
-        objects.push(LocalObject { bucket: bucket.to_owned(), key: key_of(key, root), path: path.to_owned() });
+        objects.push(LocalObject {
+            bucket: bucket.to_owned(),
+            key: key_of(key, root),
+            path: path.to_owned(),
+        });
     }
     Ok(())
 }
@@ -151,7 +162,11 @@ mod tests {
     use super::*;
 
     fn keys(config: &Config, path: &Path) -> Vec<(String, String)> {
-        list(config, &[path.to_owned()]).unwrap().into_iter().map(|object| (object.bucket, object.key)).collect()
+        list(config, &[path.to_owned()])
+            .unwrap()
+            .into_iter()
+            .map(|object| (object.bucket, object.key))
+            .collect()
     }
 
     #[test]

@@ -34,7 +34,13 @@ impl IndexNames {
 
     /// The name of the index for an object of `reference_time` (nanoseconds since 1970). `suggested` is the
     /// manifest's name for the log type.
-    pub fn name(&self, log_type: &str, suggested: Option<&str>, team: Option<&str>, reference_time: i64) -> String {
+    pub fn name(
+        &self,
+        log_type: &str,
+        suggested: Option<&str>,
+        team: Option<&str>,
+        reference_time: i64,
+    ) -> String {
         let base = self.settings.names.get(log_type).map(String::as_str).or(suggested);
         let base = base.map_or_else(|| format!("log-{log_type}"), str::to_owned);
         let team = team.map(|team| format!("-{}", team.to_lowercase())).unwrap_or_default();
@@ -64,7 +70,9 @@ impl IndexNames {
 /// The UTC date of an instant in nanoseconds since 1970.
 pub fn date_of(nanoseconds: i64) -> jiff::civil::Date {
     jiff::Timestamp::from_nanosecond(nanoseconds.into())
-        .map_or(jiff::civil::Date::constant(1970, 1, 1), |time| jiff::tz::Offset::UTC.to_datetime(time).date())
+        .map_or(jiff::civil::Date::constant(1970, 1, 1), |time| {
+            jiff::tz::Offset::UTC.to_datetime(time).date()
+        })
 }
 
 /// Writes documents to a file or a pipe, and counts what is set aside.
@@ -102,8 +110,15 @@ impl<W: Write> ObjectSink for DocumentWriter<W> {
     fn deliver(&mut self, batch: &Finished<'_>) -> Result<Delivered, SinkError> {
         let mut delivered = Delivered::default();
         let manifest = batch.route.parser.manifest();
-        let suggested = (manifest.log_types.first() == Some(&batch.route.log_type)).then_some(manifest.index.name.as_deref()).flatten();
-        let index = self.names.name(&batch.route.log_type, suggested, batch.route.team.as_deref(), batch.origin.reference_time);
+        let suggested = (manifest.log_types.first() == Some(&batch.route.log_type))
+            .then_some(manifest.index.name.as_deref())
+            .flatten();
+        let index = self.names.name(
+            &batch.route.log_type,
+            suggested,
+            batch.route.team.as_deref(),
+            batch.origin.reference_time,
+        );
         let action = serde_json::json!({ "index": { "_index": index } }).to_string();
         let action = action.strip_suffix("}}").unwrap_or(&action).as_bytes();
         self.buffer.clear();
@@ -159,10 +174,16 @@ mod tests {
                     [[index.periods]]\nlog-type = \"alb\"\nperiod = \"week\"\nfrom = \"2026-03-01\"\n[index.names]\nwaf = \"edge\"\n";
         let names = IndexNames::new(&Config::from_text(Path::new("weir.toml"), text, []).unwrap().index);
         let at = |date: &str| date.parse::<jiff::Timestamp>().unwrap().as_nanosecond() as i64;
-        assert_eq!(names.name("alb", Some("log-aws-elb"), None, at("2026-01-31T23:59:59Z")), "log-aws-elb-2026-01-31");
+        assert_eq!(
+            names.name("alb", Some("log-aws-elb"), None, at("2026-01-31T23:59:59Z")),
+            "log-aws-elb-2026-01-31"
+        );
         assert_eq!(names.name("alb", None, Some("Shop"), at("2026-02-01T00:00:00Z")), "log-alb-shop-2026-02");
         assert_eq!(names.name("alb", None, None, at("2026-03-02T00:00:00Z")), "log-alb-2026-w10");
-        assert_eq!(names.name("waf", Some("log-aws-waf"), None, at("2026-03-02T00:00:00Z")), "edge-2026-03-02");
+        assert_eq!(
+            names.name("waf", Some("log-aws-waf"), None, at("2026-03-02T00:00:00Z")),
+            "edge-2026-03-02"
+        );
     }
 
     #[test]

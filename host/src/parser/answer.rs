@@ -127,12 +127,19 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
             return Err(violation("document ends are not ascending", None));
         };
         let first_member = members.len();
-        let found = scan(document.as_bytes(), bounds, &mut members).map_err(|flaw| violation(flaw_text(&flaw), Some(frame)))?;
+        let found = scan(document.as_bytes(), bounds, &mut members)
+            .map_err(|flaw| violation(flaw_text(&flaw), Some(frame)))?;
         repairs |= found.surrogates;
         if found.odd_numbers && out_of_range(document) {
             return Err(violation("a document is refused: a number is out of range", Some(frame)));
         }
-        entries.push(Entry { bytes: start..end, members: first_member..members.len(), frame, number: *count, timestamp });
+        entries.push(Entry {
+            bytes: start..end,
+            members: first_member..members.len(),
+            frame,
+            number: *count,
+            timestamp,
+        });
         *count += 1;
         (start, last) = (end, frame);
     }
@@ -142,8 +149,12 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
         let frame = Some(index as u32);
         verdicts.push(match outcome {
             Outcome::Events(told) if told == count && count > 0 => Verdict::Events(count),
-            Outcome::Events(told) => return Err(violation(format!("{told} events told, {count} documents given"), frame)),
-            _ if count > 0 => return Err(violation("documents of a frame that was skipped or malformed", frame)),
+            Outcome::Events(told) => {
+                return Err(violation(format!("{told} events told, {count} documents given"), frame));
+            }
+            _ if count > 0 => {
+                return Err(violation("documents of a frame that was skipped or malformed", frame));
+            }
             Outcome::Skipped(reason) => Verdict::Skipped(skip_text(reason)),
             Outcome::Malformed(reason) => Verdict::Malformed(malformed_text(reason)),
         });
@@ -154,7 +165,8 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
 
 /// Whether a number is past what any reader of the document could hold, such as `1e999`.
 fn out_of_range(document: &str) -> bool {
-    serde_json::from_str::<serde_json::Value>(document).is_err_and(|error| error.to_string().contains("out of range"))
+    serde_json::from_str::<serde_json::Value>(document)
+        .is_err_and(|error| error.to_string().contains("out of range"))
 }
 
 fn flaw_text(flaw: &Flaw) -> String {
@@ -194,7 +206,9 @@ fn push_paired(document: &[u8], out: &mut Vec<u8>) {
             continue;
         }
         let (length, text): (usize, &[u8]) = match (unit(at), unit(at + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (12, document.get(at..at + 12).unwrap_or_default()),
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => {
+                (12, document.get(at..at + 12).unwrap_or_default())
+            }
             (Some(0xd800..=0xdfff), _) => (6, b"\\ufffd"),
             _ => (2, document.get(at..at + 2).unwrap_or_default()),
         };
@@ -243,7 +257,8 @@ mod tests {
 
     fn answer(documents: &[(&str, u32)], outcomes: Vec<Outcome>) -> Result<Answer, Breach> {
         let frames = outcomes.len();
-        let mut parsed = Parsed { documents: Vec::new(), ends: vec![], frames: vec![], timestamps: vec![], outcomes };
+        let mut parsed =
+            Parsed { documents: Vec::new(), ends: vec![], frames: vec![], timestamps: vec![], outcomes };
         for (text, frame) in documents {
             parsed.documents.extend_from_slice(text.as_bytes());
             parsed.ends.push(parsed.documents.len() as u32);
@@ -256,8 +271,16 @@ mod tests {
     #[test]
     fn a_good_answer_keeps_its_documents_apart() {
         let skipped = Outcome::Skipped(SkipReason::Empty);
-        let good = answer(&[("{\"a\":1}", 0), ("{}", 0), ("{\"b\":[]}", 2)], vec![Outcome::Events(2), skipped, Outcome::Events(1)]).unwrap();
-        let numbers: Vec<_> = good.entries.iter().map(|e| (e.frame, e.number, good.document(e).len(), good.members_of(e).len())).collect();
+        let good = answer(
+            &[("{\"a\":1}", 0), ("{}", 0), ("{\"b\":[]}", 2)],
+            vec![Outcome::Events(2), skipped, Outcome::Events(1)],
+        )
+        .unwrap();
+        let numbers: Vec<_> = good
+            .entries
+            .iter()
+            .map(|e| (e.frame, e.number, good.document(e).len(), good.members_of(e).len()))
+            .collect();
         assert_eq!(numbers, [(0, 0, 7, 1), (0, 1, 2, 0), (2, 0, 8, 1)]);
         assert_eq!(good.verdicts[1], Verdict::Skipped("empty".to_owned()));
     }

@@ -46,7 +46,10 @@ impl Breaker {
         });
         let bad = updated.unwrap_or(0) & 0xffff_ffff;
         if bad + condemned >= Self::BAR && !self.open.swap(true, Ordering::Relaxed) {
-            tracing::error!(condemned = bad + condemned, "a parser's breaker opened: its frames wait for a fixed version");
+            tracing::error!(
+                condemned = bad + condemned,
+                "a parser's breaker opened: its frames wait for a fixed version"
+            );
         }
     }
 }
@@ -55,7 +58,11 @@ impl Breaker {
 ///
 /// # Errors
 /// Only for what is not the parser's fault: no instance can be made.
-pub(crate) fn run(parser: &CompiledParser, breaker: &Breaker, batch: &Batch<'_>) -> Result<Answer, EngineError> {
+pub(crate) fn run(
+    parser: &CompiledParser,
+    breaker: &Breaker,
+    batch: &Batch<'_>,
+) -> Result<Answer, EngineError> {
     if breaker.is_open() {
         return Ok(Answer::of_verdicts(vec![Verdict::Waiting; batch.ends.len()]));
     }
@@ -121,7 +128,11 @@ impl Bisection<'_> {
         }
         let part = Part::of(self.whole, from, to);
         // A part takes its share of the time, and twice that; a false alarm costs a repetition, never a frame.
-        let share = self.parser.limits().deadline.mul_f64(2.0 * (to - from) as f64 / self.whole.ends.len().max(1) as f64);
+        let share = self
+            .parser
+            .limits()
+            .deadline
+            .mul_f64(2.0 * (to - from) as f64 / self.whole.ends.len().max(1) as f64);
         let deadline = share.max(PART_DEADLINE).min(self.parser.limits().deadline);
         match attempt(self.parser, &part.batch(self.whole), deadline)? {
             Ok(answer) => {
@@ -161,7 +172,8 @@ struct Part<'a> {
 
 impl<'a> Part<'a> {
     fn of(whole: &'a Batch<'a>, from: usize, to: usize) -> Self {
-        let end_of = |index: usize| index.checked_sub(1).and_then(|i| whole.ends.get(i)).copied().unwrap_or(0);
+        let end_of =
+            |index: usize| index.checked_sub(1).and_then(|i| whole.ends.get(i)).copied().unwrap_or(0);
         let base = end_of(from);
         let ends = whole.ends.get(from..to).unwrap_or_default().iter().map(|end| end - base).collect();
         let frames = whole.frames.get(base as usize..end_of(to) as usize).unwrap_or_default();

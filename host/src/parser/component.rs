@@ -18,17 +18,25 @@ pub enum ComponentError {
         #[source]
         source: std::io::Error,
     },
-    #[error("{path} has {size} bytes, and a component may have {limit}; make it smaller or raise `limits.component-bytes`")]
+    #[error(
+        "{path} has {size} bytes, and a component may have {limit}; make it smaller or raise `limits.component-bytes`"
+    )]
     TooLarge { path: PathBuf, size: u64, limit: u64 },
-    #[error("{path} is not a WebAssembly component; build it with `weir parser build` or `cargo xtask build-parsers`")]
+    #[error(
+        "{path} is not a WebAssembly component; build it with `weir parser build` or `cargo xtask build-parsers`"
+    )]
     NotAComponent {
         path: PathBuf,
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    #[error("{path} has no `{MANIFEST_SECTION}` section; build it with `cargo xtask build-parsers`, which embeds parser.toml")]
+    #[error(
+        "{path} has no `{MANIFEST_SECTION}` section; build it with `cargo xtask build-parsers`, which embeds parser.toml"
+    )]
     NoManifest { path: PathBuf },
-    #[error("{path} imports `{import}`, and a parser gets nothing; remove what needs it (often a crate that uses clocks, random numbers or files)")]
+    #[error(
+        "{path} imports `{import}`, and a parser gets nothing; remove what needs it (often a crate that uses clocks, random numbers or files)"
+    )]
     Import { path: PathBuf, import: String },
     #[error("the manifest of {path} is refused")]
     Manifest {
@@ -118,8 +126,8 @@ impl ComponentFile {
             }
         }
         let manifest = manifest.ok_or_else(|| ComponentError::NoManifest { path: path.clone() })?;
-        let manifest =
-            Manifest::parse(manifest).map_err(|source| ComponentError::Manifest { path: path.clone(), source })?;
+        let manifest = Manifest::parse(manifest)
+            .map_err(|source| ComponentError::Manifest { path: path.clone(), source })?;
         let digest = blake3::hash(&bytes).to_hex().to_string();
         Ok(ComponentFile { path, digest, manifest, fixtures, bytes: bytes.into() })
     }

@@ -11,7 +11,8 @@ wasmtime::component::bindgen!({
 });
 
 pub use exports::weir::parser::parsing::{
-    Batch, FramingKind, MalformedReason, Origin, Outcome, Parsed, SkipReason, TimeZone, Wrapped, ZoneTransition,
+    Batch, FramingKind, MalformedReason, Origin, Outcome, Parsed, SkipReason, TimeZone, Wrapped,
+    ZoneTransition,
 };
 
 /// The version of the contract that this module speaks.

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
+};
 
 /// How often the epoch advances: the resolution of deadlines.
 const TICK: Duration = Duration::from_millis(10);
@@ -202,7 +204,11 @@ impl Sandbox {
     ///
     /// # Errors
     /// Names the import or what else is wrong.
-    pub fn load(self: &Arc<Self>, file: ComponentFile, limits: Limits) -> Result<Arc<CompiledParser>, EngineError> {
+    pub fn load(
+        self: &Arc<Self>,
+        file: ComponentFile,
+        limits: Limits,
+    ) -> Result<Arc<CompiledParser>, EngineError> {
         let timed = self.prepare(&self.timed, &file)?;
         Ok(Arc::new(CompiledParser {
             sandbox: self.clone(),
@@ -277,7 +283,10 @@ fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
     if !path.exists() || !is_private(path.parent()?) {
         return None;
     }
-    #[expect(unsafe_code, reason = "compiled code is native code: it is only loaded from a folder that no other user can write")]
+    #[expect(
+        unsafe_code,
+        reason = "compiled code is native code: it is only loaded from a folder that no other user can write"
+    )]
     let loaded = unsafe { Component::deserialize_file(engine, path) };
     match loaded {
         Ok(component) => Some(component),
@@ -304,8 +313,9 @@ fn store_compiled(path: &Path, code: &[u8]) -> std::io::Result<()> {
 #[cfg(unix)]
 fn is_private(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(folder)
-        .is_ok_and(|metadata| metadata.mode() & 0o022 == 0 && metadata.uid() == rustix::process::geteuid().as_raw())
+    std::fs::metadata(folder).is_ok_and(|metadata| {
+        metadata.mode() & 0o022 == 0 && metadata.uid() == rustix::process::geteuid().as_raw()
+    })
 }
 
 #[cfg(unix)]
@@ -326,7 +336,10 @@ pub struct CompiledParser {
 
 impl std::fmt::Debug for CompiledParser {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("CompiledParser").field("name", &self.file.manifest.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("CompiledParser")
+            .field("name", &self.file.manifest.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -357,7 +370,8 @@ impl CompiledParser {
         fuelled: bool,
     ) -> Result<Instance, EngineError> {
         let failed = |source| EngineError::Instantiate { parser: self.file.manifest.name.clone(), source };
-        let memory_limit = usize::try_from(self.limits.memory_bytes.min(self.sandbox.memory_bytes)).unwrap_or(usize::MAX);
+        let memory_limit =
+            usize::try_from(self.limits.memory_bytes.min(self.sandbox.memory_bytes)).unwrap_or(usize::MAX);
         let mut store = Store::new(engine, Guard { memory_limit, memory_used: 0, denied: false });
         store.limiter(|guard| guard);
         if fuelled {

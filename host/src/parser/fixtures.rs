@@ -9,7 +9,8 @@ use super::answer::{Answer, Verdict};
 use super::registry::Parser;
 use crate::event::object_id;
 use crate::ingest::stream::{
-    FrameBatch, FrameKind, FrameLimits, Input, Item, ObjectReader, RouteDecision, SourceOptions, StreamKey, StreamRouter,
+    FrameBatch, FrameKind, FrameLimits, Input, Item, ObjectReader, RouteDecision, SourceOptions, StreamKey,
+    StreamRouter,
 };
 use crate::pipeline::{ObjectRef, Origin, with_contract_batch};
 use crate::route::{Route, Zone};
@@ -53,15 +54,20 @@ pub struct FixtureReport {
 
 /// Runs every fixture of a parser.
 pub fn test(parser: &Arc<Parser>) -> Vec<FixtureReport> {
-    let files: BTreeMap<&str, &[u8]> =
-        parser.file().fixtures.iter().map(|fixture| (fixture.name.as_str(), fixture.content.as_slice())).collect();
+    let files: BTreeMap<&str, &[u8]> = parser
+        .file()
+        .fixtures
+        .iter()
+        .map(|fixture| (fixture.name.as_str(), fixture.content.as_slice()))
+        .collect();
     files
         .iter()
         .filter(|(name, _)| {
             let name = std::path::Path::new(name);
             let extension = name.extension().and_then(|e| e.to_str());
             let inner = name.file_stem().map(std::path::Path::new).and_then(|stem| stem.extension());
-            extension == Some("log") || (extension == Some("json") && inner.is_none_or(|inner| inner != "expected"))
+            extension == Some("log")
+                || (extension == Some("json") && inner.is_none_or(|inner| inner != "expected"))
         })
         .map(|(name, content)| {
             let stem = name.rsplit_once('.').map_or(*name, |(stem, _)| stem);
@@ -99,7 +105,8 @@ fn run(
         .ok_or_else(|| format!("there is no {stem}.expected.json"))?;
     let expected: Value =
         serde_json::from_slice(expected).map_err(|error| format!("{stem}.expected.json: {error}"))?;
-    let actual = whole.documents.iter().map(|text| serde_json::from_slice(text)).collect::<Result<Vec<Value>, _>>();
+    let actual =
+        whole.documents.iter().map(|text| serde_json::from_slice(text)).collect::<Result<Vec<Value>, _>>();
     let actual = actual.map_err(|error| format!("an event is not JSON: {error}"))?;
     for event in &actual {
         if let Some(field) = parser.manifest().fields.iter().find(|field| !has(event, field)) {
@@ -153,7 +160,8 @@ fn parse(
     let reference = context.reference_time.as_deref().unwrap_or(REFERENCE_TIME);
     let reference_time = crate::query::instant_from_text(reference)
         .ok_or_else(|| format!("reference-time {reference:?} is no RFC 3339 time"))?;
-    let (bucket, key) = (context.bucket.as_deref().unwrap_or("fixtures"), context.key.as_deref().unwrap_or(name));
+    let (bucket, key) =
+        (context.bucket.as_deref().unwrap_or("fixtures"), context.key.as_deref().unwrap_or(name));
     let object = ObjectRef {
         bucket: bucket.to_owned(),
         key: key.to_owned(),
@@ -173,9 +181,10 @@ fn parse(
         reason: "its own fixture".to_owned(),
     };
     let router = OneType { parser, header };
-    let input = Input::Reader { reader: Box::new(Cursor::new(content.to_vec())), length: Some(content.len() as u64) };
-    let mut reader =
-        ObjectReader::open(input, &router, SourceOptions::default(), limits).map_err(|error| error.to_string())?;
+    let input =
+        Input::Reader { reader: Box::new(Cursor::new(content.to_vec())), length: Some(content.len() as u64) };
+    let mut reader = ObjectReader::open(input, &router, SourceOptions::default(), limits)
+        .map_err(|error| error.to_string())?;
     let mut outcome = Outcome::default();
     while let Some(item) = reader.next_item().map_err(|error| error.to_string())? {
         match item {
@@ -245,11 +254,11 @@ fn first_difference(path: &str, expected: &Value, actual: &Value) -> Option<Stri
                 }
             })
         }
-        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => wanted
-            .iter()
-            .zip(found)
-            .enumerate()
-            .find_map(|(index, (wanted, found))| first_difference(&format!("{path}/{index}"), wanted, found)),
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            wanted.iter().zip(found).enumerate().find_map(|(index, (wanted, found))| {
+                first_difference(&format!("{path}/{index}"), wanted, found)
+            })
+        }
         _ if expected == actual => None,
         _ => Some(format!("{path}: expected {expected}, found {actual}")),
     }

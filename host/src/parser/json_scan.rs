@@ -140,7 +140,8 @@ impl Scanner<'_> {
                 if digits.len() != 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
                     return Err(self.flaw("four hexadecimal digits"));
                 }
-                self.surrogates |= matches!(digits, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
+                self.surrogates |=
+                    matches!(digits, [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]);
                 self.at += 6;
             }
             _ => return Err(self.flaw("an escape sequence")),
@@ -330,9 +331,30 @@ mod tests {
     #[test]
     fn what_is_not_an_object_is_refused() {
         for text in [
-            "", "[]", "1", "\"a\"", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{\"a\":1 \"b\":2}", "{\"a\":01}", "{\"a\":1.}",
-            "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\n\"}", "{\"a\":[1,]}", "{\"a\":[1}", "{}{}", "{\"a\":-}",
-            "{\"a\":\"abc", "{a:1}", "{\"a\":+1}", "{\"a\":[}]",
+            "",
+            "[]",
+            "1",
+            "\"a\"",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":tru}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12g4\"}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":[1,]}",
+            "{\"a\":[1}",
+            "{}{}",
+            "{\"a\":-}",
+            "{\"a\":\"abc",
+            "{a:1}",
+            "{\"a\":+1}",
+            "{\"a\":[}]",
         ] {
             assert!(matches!(check(text), Err(Flaw::NotJson { .. })), "{text}");
             assert!(serde_json::from_str::<serde_json::Map<String, Value>>(text).is_err(), "{text}");

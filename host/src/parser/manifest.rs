@@ -17,7 +17,9 @@ pub enum ManifestError {
     NotText,
     #[error("the manifest is not what format {FORMAT} asks for; correct parser.toml and rebuild")]
     Syntax(#[source] Box<toml::de::Error>),
-    #[error("the manifest has format {0}, and this host reads {FORMAT}; use a host of the parser's age or newer")]
+    #[error(
+        "the manifest has format {0}, and this host reads {FORMAT}; use a host of the parser's age or newer"
+    )]
     Format(u32),
     #[error("the parser speaks contract {0}, and this host runs {supported}; rebuild it with the current SDK", supported = super::contract::VERSION)]
     Contract(String),
@@ -141,7 +143,8 @@ impl Manifest {
     /// Says what is wrong and where.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
         let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::NotText)?;
-        let raw: RawManifest = toml::from_str(text).map_err(|error| ManifestError::Syntax(Box::new(error)))?;
+        let raw: RawManifest =
+            toml::from_str(text).map_err(|error| ManifestError::Syntax(Box::new(error)))?;
         if raw.manifest != FORMAT {
             return Err(ManifestError::Format(raw.manifest));
         }

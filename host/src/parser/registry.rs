@@ -72,13 +72,17 @@ pub struct RegistrySettings {
 /// Why the parsers cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    #[error("cannot read the parsers' folder {folder}; build them with `cargo xtask build-parsers` or set `parsers.folder`")]
+    #[error(
+        "cannot read the parsers' folder {folder}; build them with `cargo xtask build-parsers` or set `parsers.folder`"
+    )]
     Folder {
         folder: PathBuf,
         #[source]
         source: std::io::Error,
     },
-    #[error("there are no parsers (*.wasm) in {folder}; build them with `cargo xtask build-parsers` or set `parsers.folder`")]
+    #[error(
+        "there are no parsers (*.wasm) in {folder}; build them with `cargo xtask build-parsers` or set `parsers.folder`"
+    )]
     Empty { folder: PathBuf },
     #[error("{first} and {second} both parse the log type {log_type}; remove one of them")]
     SameLogType { log_type: String, first: PathBuf, second: PathBuf },
@@ -126,12 +130,18 @@ impl Registry {
     ///
     /// # Errors
     /// Names the file and why.
-    pub fn open(sandbox: Arc<Sandbox>, workers: Workers, settings: RegistrySettings) -> Result<Self, RegistryError> {
+    pub fn open(
+        sandbox: Arc<Sandbox>,
+        workers: Workers,
+        settings: RegistrySettings,
+    ) -> Result<Self, RegistryError> {
         let registry = Registry { sandbox, workers, settings, state: RwLock::default() };
         let mut changes = registry.reload()?;
         match changes.refused.pop() {
             Some(error) => Err(error),
-            None if registry.parsers().is_empty() => Err(RegistryError::Empty { folder: registry.settings.folder.clone() }),
+            None if registry.parsers().is_empty() => {
+                Err(RegistryError::Empty { folder: registry.settings.folder.clone() })
+            }
             None => Ok(registry),
         }
     }
@@ -156,7 +166,8 @@ impl Registry {
     }
 
     fn prepare(&self, file: ComponentFile) -> Result<Arc<Parser>, EngineError> {
-        let limits = self.settings.overrides.get(&file.manifest.name).copied().unwrap_or(self.settings.limits);
+        let limits =
+            self.settings.overrides.get(&file.manifest.name).copied().unwrap_or(self.settings.limits);
         let compiled = self.sandbox.load(file, limits)?;
         Ok(Arc::new(Parser { compiled, breaker: Breaker::default(), workers: self.workers.clone() }))
     }
@@ -170,8 +181,11 @@ impl Registry {
         let stamps = self.list()?;
         let known: BTreeMap<PathBuf, (Stamp, Option<Arc<Parser>>)> =
             self.state.read().unwrap_or_else(PoisonError::into_inner).by_path.clone();
-        let changed: Vec<&PathBuf> =
-            stamps.iter().filter(|(path, stamp)| known.get(*path).is_none_or(|(old, _)| old != *stamp)).map(|(path, _)| path).collect();
+        let changed: Vec<&PathBuf> = stamps
+            .iter()
+            .filter(|(path, stamp)| known.get(*path).is_none_or(|(old, _)| old != *stamp))
+            .map(|(path, _)| path)
+            .collect();
         let gone: Vec<&PathBuf> = known.keys().filter(|path| !stamps.contains_key(*path)).collect();
         let mut report = Reloaded::default();
         if changed.is_empty() && gone.is_empty() {
@@ -245,7 +259,8 @@ impl Registry {
             loaded
         };
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..self.workers.count().min(paths.len())).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> =
+                (0..self.workers.count().min(paths.len())).map(|_| scope.spawn(work)).collect();
             threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
         })
     }

@@ -64,7 +64,8 @@ impl Router {
     /// A router for the parsers in force now.
     pub fn new(config: &Config, registry: &Registry) -> Self {
         // Checked when the configuration was read.
-        let compile = |pattern: &Option<String>| pattern.as_deref().and_then(|pattern| Regex::new(pattern).ok());
+        let compile =
+            |pattern: &Option<String>| pattern.as_deref().and_then(|pattern| Regex::new(pattern).ok());
         let overrides = config.routes.iter().enumerate().map(|(index, settings)| Override {
             key: compile(&settings.key),
             log_group: compile(&settings.log_group),
@@ -72,7 +73,11 @@ impl Router {
             settings: settings.clone(),
             number: index + 1,
         });
-        Router { overrides: overrides.collect(), sources: config.sources.clone(), parsers: registry.parsers() }
+        Router {
+            overrides: overrides.collect(),
+            sources: config.sources.clone(),
+            parsers: registry.parsers(),
+        }
     }
 
     /// The parsers this router knows, by log type.
@@ -83,7 +88,8 @@ impl Router {
     /// What an object, or a stream inside it, is routed to; `None` when no parser wants it.
     pub fn route(&self, bucket: &str, key: &str, stream: &StreamKey, forced: Option<&str>) -> Option<Route> {
         let located = locate(key);
-        let asked = Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
+        let asked =
+            Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
         let fitting: Vec<&Override> = self.overrides.iter().filter(|route| fits(route, asked)).collect();
         let (log_type, reason) = match forced {
             Some(log_type) => (log_type.to_owned(), "asked for by --log-type".to_owned()),
@@ -132,12 +138,14 @@ impl Router {
                     ("log group", route.log_group.as_ref(), asked.stream.log_group.as_deref()),
                     ("container", route.container.as_ref(), asked.stream.container.as_deref()),
                 ];
-                let given = || tests.iter().filter_map(|(name, pattern, text)| pattern.map(|p| (*name, p, *text)));
+                let given =
+                    || tests.iter().filter_map(|(name, pattern, text)| pattern.map(|p| (*name, p, *text)));
                 let holds = given().all(|(_, pattern, text)| text.is_some_and(|text| pattern.is_match(text)));
                 if holds && given().next().is_some() {
                     let mut reason = format!("parser {} takes", parser.manifest().name);
                     for (index, (name, pattern, _)) in given().enumerate() {
-                        let _ = write!(reason, "{} a {name} like {pattern}", if index > 0 { " and" } else { "" });
+                        let _ =
+                            write!(reason, "{} a {name} like {pattern}", if index > 0 { " and" } else { "" });
                     }
                     candidates.push(Candidate {
                         priority: route.priority,
@@ -155,7 +163,8 @@ impl Router {
     /// The answer of [`Router::route`] in words, with what else would have fitted.
     pub fn explain(&self, bucket: &str, key: &str, stream: &StreamKey) -> Explanation {
         let located = locate(key);
-        let asked = Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
+        let asked =
+            Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
         let route = self.route(bucket, key, stream, None);
         let considered = self
             .candidates(asked)
@@ -193,7 +202,8 @@ pub struct Explanation {
 
 fn fits(route: &Override, asked: Asked<'_>) -> bool {
     let settings = &route.settings;
-    let equal = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == found);
+    let equal =
+        |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == found);
     let found = |pattern: &Option<Regex>, text: Option<&str>| {
         pattern.as_ref().is_none_or(|pattern| text.is_some_and(|text| pattern.is_match(text)))
     };

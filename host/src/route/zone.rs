@@ -43,7 +43,8 @@ fn fixed_offset(text: &str) -> Option<i32> {
         _ => return None,
     };
     let (hours, minutes) = digits.split_once(':').or_else(|| digits.split_at_checked(2))?;
-    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, if minutes.is_empty() { 0 } else { minutes.parse().ok()? });
+    let (hours, minutes): (i32, i32) =
+        (hours.parse().ok()?, if minutes.is_empty() { 0 } else { minutes.parse().ok()? });
     (hours <= 23 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
 }
 
@@ -58,6 +59,10 @@ mod tests {
         assert_eq!(Zone::named("UTC").unwrap().transitions, []);
         let berlin = Zone::named("Europe/Berlin").unwrap();
         assert!(berlin.transitions.contains(&(1_711_846_800, 7200)), "31 March 2024, 01:00 UTC");
-        assert!(Zone::named("Mars/Base").is_none() && Zone::named("+25:00").is_none() && Zone::named("").is_none());
+        assert!(
+            Zone::named("Mars/Base").is_none()
+                && Zone::named("+25:00").is_none()
+                && Zone::named("").is_none()
+        );
     }
 }

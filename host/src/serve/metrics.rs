@@ -48,10 +48,27 @@ impl Default for Metrics {
         registry.register("frames", "Frames by outcome", metrics.frames.clone());
         registry.register("events", "Events by end", metrics.events.clone());
         registry.register("duplicates", "Events that were in the index before", metrics.duplicates.clone());
-        registry.register("unexplained", "Frames, events and bytes that the ledger cannot explain", metrics.unexplained.clone());
-        registry.register("failures", "Objects that could not be processed and will be tried again", metrics.failures.clone());
-        registry.register("parser_reloads", "Component files loaded, removed or refused", metrics.reloads.clone());
-        registry.register_with_unit("last_commit_timestamp", "When a group was committed last", Unit::Seconds, metrics.last_commit.clone());
+        registry.register(
+            "unexplained",
+            "Frames, events and bytes that the ledger cannot explain",
+            metrics.unexplained.clone(),
+        );
+        registry.register(
+            "failures",
+            "Objects that could not be processed and will be tried again",
+            metrics.failures.clone(),
+        );
+        registry.register(
+            "parser_reloads",
+            "Component files loaded, removed or refused",
+            metrics.reloads.clone(),
+        );
+        registry.register_with_unit(
+            "last_commit_timestamp",
+            "When a group was committed last",
+            Unit::Seconds,
+            metrics.last_commit.clone(),
+        );
         Metrics { registry, ..metrics }
     }
 }
@@ -117,7 +134,12 @@ mod tests {
         record.events.indexed = 2;
         metrics.committed(&record);
         let text = metrics.encode();
-        for line in ["weir_objects_total 1", "weir_frames_total{outcome=\"parsed\"} 2", "weir_events_total{outcome=\"indexed\"} 2", "weir_unexplained_total 3"] {
+        for line in [
+            "weir_objects_total 1",
+            "weir_frames_total{outcome=\"parsed\"} 2",
+            "weir_events_total{outcome=\"indexed\"} 2",
+            "weir_unexplained_total 3",
+        ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }
     }

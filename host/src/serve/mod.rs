@@ -49,7 +49,8 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
     if service.ready.load(Ordering::Relaxed) {
         "ready\n".into_response()
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the sources are being read for the first time\n").into_response()
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready: the sources are being read for the first time\n")
+            .into_response()
     }
 }
 
@@ -104,7 +105,9 @@ async fn search(State(service): State<Arc<Service>>, Query(parameters): Query<Pa
 pub enum SearchError {
     #[error(transparent)]
     Query(#[from] crate::query::QueryError),
-    #[error("`{name}` is {value:?}, and should be a time: RFC 3339, a date, or `now-1d` with s, m, h, d or w")]
+    #[error(
+        "`{name}` is {value:?}, and should be a time: RFC 3339, a date, or `now-1d` with s, m, h, d or w"
+    )]
     Time { name: &'static str, value: String },
     #[error("limit is at most {MOST_HITS}")]
     Limit,
@@ -137,7 +140,8 @@ pub fn request(
 ) -> Result<SearchRequest, SearchError> {
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     let time = |name: &'static str, text: Option<&str>| {
-        text.map(|text| time_of(text, now).ok_or_else(|| SearchError::Time { name, value: text.to_owned() })).transpose()
+        text.map(|text| time_of(text, now).ok_or_else(|| SearchError::Time { name, value: text.to_owned() }))
+            .transpose()
     };
     if limit > MOST_HITS {
         return Err(SearchError::Limit);
@@ -174,18 +178,28 @@ fn answer(index: &EmbeddedIndex, parameters: &Parameters) -> Result<Value, Searc
         parameters.offset.unwrap_or(0),
     )?;
     let found = index.search(&request)?;
-    let hits: Vec<Value> = found.hits.iter().map(|hit| serde_json::from_slice(&hit.json).unwrap_or(Value::Null)).collect();
+    let hits: Vec<Value> =
+        found.hits.iter().map(|hit| serde_json::from_slice(&hit.json).unwrap_or(Value::Null)).collect();
     let mut answer = json!({ "total": found.total, "hits": hits });
     if let Some(field) = &parameters.top {
         let top = index.top(&request, field, 10)?;
-        answer["top"] = json!(top.values.iter().map(|value| json!({ "value": value.value, "count": value.documents })).collect::<Vec<_>>());
+        answer["top"] = json!(
+            top.values
+                .iter()
+                .map(|value| json!({ "value": value.value, "count": value.documents }))
+                .collect::<Vec<_>>()
+        );
         answer["top_exact"] = json!(!top.approximate);
     }
     if parameters.histogram.is_some() {
         let histogram = index.histogram(&request, None)?;
         answer["interval_ms"] = json!(histogram.interval_ns / 1_000_000);
         answer["histogram"] = json!(
-            histogram.buckets.iter().map(|bar| json!({ "time": view_time(bar.start_ns), "count": bar.documents })).collect::<Vec<_>>()
+            histogram
+                .buckets
+                .iter()
+                .map(|bar| json!({ "time": view_time(bar.start_ns), "count": bar.documents }))
+                .collect::<Vec<_>>()
         );
     }
     Ok(answer)
@@ -193,10 +207,12 @@ fn answer(index: &EmbeddedIndex, parameters: &Parameters) -> Result<Value, Searc
 
 /// RFC 3339 of nanoseconds since 1970.
 pub fn view_time(nanoseconds: i64) -> String {
-    jiff::Timestamp::from_nanosecond(nanoseconds.into()).map_or_else(|_| nanoseconds.to_string(), |time| time.to_string())
+    jiff::Timestamp::from_nanosecond(nanoseconds.into())
+        .map_or_else(|_| nanoseconds.to_string(), |time| time.to_string())
 }
 
 async fn metrics(State(service): State<Arc<Service>>) -> Response {
     let text = service.metrics.encode();
-    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+        .into_response()
 }

@@ -1,9 +1,9 @@
 //! What is kept of a frame so that it can be parsed again without its object, and the way back.
 
 use crate::ingest::stream::{FrameBatch, FrameKind, Wrapped};
+use crate::ledger::ObjectId;
 use crate::pipeline::{Origin, SetAside, SetAsideKind};
 use crate::quarantine::{Entry, EntryKind, EntryParser, FrameContext, Framing, WrappedContext};
-use crate::ledger::ObjectId;
 use crate::route::Route;
 
 /// The context of a frame of a batch.

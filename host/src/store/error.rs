@@ -34,12 +34,18 @@ impl StoreError {
         while let Some(error) = cause {
             let full = match error.downcast_ref::<std::io::Error>() {
                 Some(error) => {
-                    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+                    matches!(
+                        error.kind(),
+                        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+                    )
                 }
                 None => {
                     matches!(error.downcast_ref(), Some(StagingError::DiskFull { .. }))
                         || matches!(error.downcast_ref(), Some(IndexError::DiskFull { .. }))
-                        || matches!(error.downcast_ref(), Some(LedgerError::Files(StagingError::DiskFull { .. })))
+                        || matches!(
+                            error.downcast_ref(),
+                            Some(LedgerError::Files(StagingError::DiskFull { .. }))
+                        )
                         || error.downcast_ref::<ArchiveError>().is_some_and(ArchiveError::is_disk_full)
                 }
             };

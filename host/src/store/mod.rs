@@ -88,10 +88,12 @@ impl Store {
     /// # Errors
     /// When another process writes to it, or the disk is full or unreadable.
     pub fn open(config: &Config, folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
         let ledger = Ledger::open(folder)?;
         let reserve = config.index.min_free_bytes;
-        let archive = Archive::open(folder, ArchiveLimits { reserve_bytes: reserve, ..ArchiveLimits::default() })?;
+        let archive =
+            Archive::open(folder, ArchiveLimits { reserve_bytes: reserve, ..ArchiveLimits::default() })?;
         let quarantine = Quarantine::open(folder, reserve)?;
         let settings = Settings {
             writer_memory: config.index.writer_bytes,
@@ -99,7 +101,8 @@ impl Store {
             retention_days: config.index.retention_days,
             ..Settings::default()
         };
-        let index = config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;
+        let index =
+            config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;
         let writer = index.as_ref().map(EmbeddedIndex::writer).transpose()?;
         let store = Store {
             folder: folder.to_owned(),
@@ -164,7 +167,12 @@ impl Store {
     ///
     /// # Errors
     /// When the ledger cannot be read.
-    pub fn earlier(&self, object: &ObjectRef, router: &Router, forced: Option<&str>) -> Result<Earlier, StoreError> {
+    pub fn earlier(
+        &self,
+        object: &ObjectRef,
+        router: &Router,
+        forced: Option<&str>,
+    ) -> Result<Earlier, StoreError> {
         let fresh = || date_of(object.reference_time());
         Ok(match self.ledger.status(ObjectId(object.id))? {
             Status::New => Earlier::Again { day: fresh(), record: None },
@@ -172,7 +180,12 @@ impl Store {
                 Earlier::Again { day: record.as_ref().map_or(intent.day, |record| record.day), record }
             }
             Status::Done(record) => {
-                let now = router.route(&object.bucket, &object.key, &crate::ingest::stream::StreamKey::default(), forced);
+                let now = router.route(
+                    &object.bucket,
+                    &object.key,
+                    &crate::ingest::stream::StreamKey::default(),
+                    forced,
+                );
                 let routed_alike = match &now {
                     Some(route) => record.log_types.contains(&route.log_type) || record.frames.total == 0,
                     None => record.log_types.is_empty() || record.frames.unrouted < record.frames.total,
@@ -187,12 +200,18 @@ impl Store {
     }
 
     /// A hash of what decides an object's documents: the parsers of its log types, and the rules.
-    pub fn processed_by<'t>(&self, log_types: impl IntoIterator<Item = &'t String>, router: &Router) -> String {
+    pub fn processed_by<'t>(
+        &self,
+        log_types: impl IntoIterator<Item = &'t String>,
+        router: &Router,
+    ) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.rules.as_bytes());
         let parsers: BTreeMap<&String, Option<String>> = log_types
             .into_iter()
-            .map(|log_type| (log_type, router.parsers().get(log_type).map(|parser| parser.digest().to_owned())))
+            .map(|log_type| {
+                (log_type, router.parsers().get(log_type).map(|parser| parser.digest().to_owned()))
+            })
             .collect();
         for (log_type, digest) in parsers {
             hasher.update(log_type.as_bytes());
@@ -206,7 +225,10 @@ impl Store {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn day_of(&self, object: &ObjectRef) -> Result<Date, StoreError> {
-        Ok(self.ledger.remembered_day(ObjectId(object.id))?.unwrap_or_else(|| date_of(object.reference_time())))
+        Ok(self
+            .ledger
+            .remembered_day(ObjectId(object.id))?
+            .unwrap_or_else(|| date_of(object.reference_time())))
     }
 
     /// Notes that a piece of a followed file is about to be processed.
@@ -231,7 +253,11 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::add`].
-    pub fn add_piece(&self, piece: Prepared, before: Option<ObjectRecord>) -> Result<Vec<ObjectRecord>, StoreError> {
+    pub fn add_piece(
+        &self,
+        piece: Prepared,
+        before: Option<ObjectRecord>,
+    ) -> Result<Vec<ObjectRecord>, StoreError> {
         let Some(mut whole) = before else { return self.add(piece) };
         whole.add_piece(piece.record);
         self.add(Prepared { record: whole, files: piece.files, sent: piece.sent })
@@ -260,7 +286,9 @@ impl Store {
             group.events += prepared.record.events.total;
             group.objects.push(prepared);
             let since = *group.since.get_or_insert_with(Instant::now);
-            let full = group.events >= GROUP_EVENTS || group.objects.len() >= GROUP_OBJECTS || since.elapsed() >= GROUP_AGE;
+            let full = group.events >= GROUP_EVENTS
+                || group.objects.len() >= GROUP_OBJECTS
+                || since.elapsed() >= GROUP_AGE;
             if !full {
                 return Ok(Vec::new());
             }
@@ -330,7 +358,8 @@ impl Store {
 
 /// Fills a record from what the pipeline and the sinks counted.
 fn record_of(object: &ObjectRef, day: Date, counts: &Counts) -> ObjectRecord {
-    let mut record = ObjectRecord::new(ObjectId(object.id), &object.bucket, &object.key, &object.version, day);
+    let mut record =
+        ObjectRecord::new(ObjectId(object.id), &object.bucket, &object.key, &object.version, day);
     record.log_types = counts.log_types.iter().cloned().collect();
     record.bytes.read = counts.bytes.read;
     record.bytes.frames = counts.bytes.frames;

@@ -24,19 +24,39 @@ pub struct ObjectWriter<'a> {
 }
 
 impl<'a> ObjectWriter<'a> {
-    pub(super) fn new(store: &'a Store, object: &ObjectRef, day: Date, generation: u32, pieces: bool) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        store: &'a Store,
+        object: &ObjectRef,
+        day: Date,
+        generation: u32,
+        pieces: bool,
+    ) -> Result<Self, StoreError> {
         let row_object =
             RowObject { id: object.id, bucket: &object.bucket, key: &object.key, version: &object.version };
         let archive = store.archives.then(|| store.archive.begin(&row_object, generation)).transpose()?;
         let quarantine = store.quarantine.begin(crate::ledger::ObjectId(object.id), day, generation);
-        Ok(ObjectWriter { store, object: object.clone(), day, generation, archive, quarantine, handed: 0, pieces })
+        Ok(ObjectWriter {
+            store,
+            object: object.clone(),
+            day,
+            generation,
+            archive,
+            quarantine,
+            handed: 0,
+            pieces,
+        })
     }
 
     /// Ends the object: its files are whole, its counts known. `before` is the record of an earlier processing.
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn finish(self, counts: &Counts, processed_by: String, before: Option<&ObjectRecord>) -> Result<Prepared, StoreError> {
+    pub fn finish(
+        self,
+        counts: &Counts,
+        processed_by: String,
+        before: Option<&ObjectRecord>,
+    ) -> Result<Prepared, StoreError> {
         let mut record = record_of(&self.object, self.day, counts);
         record.processed_by = processed_by;
         record.generation = self.generation;
@@ -69,7 +89,9 @@ impl<'a> ObjectWriter<'a> {
             let found = FoundFields::of(document);
             let first = last_frame != Some(event.frame);
             last_frame = Some(event.frame);
-            let context = first.then(|| context::of_batch(batch.frames, event.frame as usize, batch.origin, batch.route).to_json());
+            let context = first.then(|| {
+                context::of_batch(batch.frames, event.frame as usize, batch.origin, batch.route).to_json()
+            });
             let partition = Partition {
                 log_type: &batch.route.log_type,
                 account: found.account().or(batch.origin.account.as_deref()),
@@ -127,7 +149,9 @@ impl ObjectSink for ObjectWriter<'_> {
                     json: batch.document(event),
                 }),
                 // With the index switched off, the archive is where events go.
-                Decision::Index | Decision::ArchiveOnly if self.archive.is_some() => delivered.archived_only += 1,
+                Decision::Index | Decision::ArchiveOnly if self.archive.is_some() => {
+                    delivered.archived_only += 1
+                }
                 Decision::Index | Decision::ArchiveOnly | Decision::Reduce => delivered.reduced += 1,
             }
         }
@@ -142,7 +166,11 @@ impl ObjectSink for ObjectWriter<'_> {
             // Their frames stay in the archive, with the originals.
             delivered.dead_lettered += added.refused.len() as u64;
             for refused in &added.refused {
-                tracing::error!(reason = refused.reason, object = self.object.key, "the index refused a document");
+                tracing::error!(
+                    reason = refused.reason,
+                    object = self.object.key,
+                    "the index refused a document"
+                );
             }
         }
         Ok(delivered)

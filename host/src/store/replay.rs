@@ -6,8 +6,12 @@
 use super::{Store, StoreError, context};
 use crate::event::FrameId;
 use crate::ingest::stream::{FrameBatch, FrameKind, Position, StreamKey, Wrapped};
-use crate::ledger::{ArchiveCounts, EventCounts, FrameMove, FrameState, Intent, ObjectId, ObjectRecord, Replay};
-use crate::pipeline::{Delivered, Finished, ObjectRef, ObjectSink, Origin, Pipeline, PipelineError, SetAside, SinkError};
+use crate::ledger::{
+    ArchiveCounts, EventCounts, FrameMove, FrameState, Intent, ObjectId, ObjectRecord, Replay,
+};
+use crate::pipeline::{
+    Delivered, Finished, ObjectRef, ObjectSink, Origin, Pipeline, PipelineError, SetAside, SinkError,
+};
 use crate::quarantine::{Entry, EntryFilter, EntryKind, Fate, Framing, QuarantineError, files_of, visit};
 use crate::route::{Route, Zone};
 use std::collections::{BTreeMap, HashMap};
@@ -54,19 +58,30 @@ impl Store {
     ///
     /// # Errors
     /// When something cannot be read or written, or no instance of a parser can be made.
-    pub fn replay(&self, pipeline: &Pipeline, filter: &EntryFilter, log_type: Option<&str>) -> Result<Replayed, ReplayError> {
+    pub fn replay(
+        &self,
+        pipeline: &Pipeline,
+        filter: &EntryFilter,
+        log_type: Option<&str>,
+    ) -> Result<Replayed, ReplayError> {
         let mut total = Replayed::default();
         for file in files_of(&self.ledger, filter)? {
             let (mut kept, mut bytes): (Vec<Kept>, usize) = (Vec::new(), 0);
             visit(&self.folder, std::slice::from_ref(&file), filter, |entry, raw| {
-                let wanted = entry.complete && entry.kind != EntryKind::Damaged && (entry.log_type.is_some() || log_type.is_some());
+                let wanted = entry.complete
+                    && entry.kind != EntryKind::Damaged
+                    && (entry.log_type.is_some() || log_type.is_some());
                 if wanted {
                     let raw = raw.decode()?;
                     bytes += raw.len();
                     kept.push((entry.clone(), raw));
                 }
                 let enough = kept.len() >= FRAMES || bytes >= BYTES;
-                Ok::<_, QuarantineError>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+                Ok::<_, QuarantineError>(if enough {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                })
             })?;
             if let Some((first, _)) = kept.first()
                 && let Some(record) = self.ledger.record(first.object).map_err(StoreError::from)?
@@ -112,7 +127,8 @@ impl Store {
             };
             let (batch, origin) = batch_of(&group);
             let ids: Vec<FrameId> = group.iter().map(|(entry, _)| FrameId(entry.frame_id)).collect();
-            let outcomes = pipeline.parse_again(&object, &batch, &route, &origin, &ids, &mut sink, &mut counts)?;
+            let outcomes =
+                pipeline.parse_again(&object, &batch, &route, &origin, &ids, &mut sink, &mut counts)?;
             for ((entry, _), outcome) in group.iter().zip(outcomes) {
                 fates.insert(entry.frame_id, outcome);
             }
@@ -142,12 +158,14 @@ impl Store {
         let generation = self.ledger.generation(record.id)?;
         let refused = sink.refused;
         let prepared = sink.writer.finish(counts, record.processed_by.clone(), None)?;
-        let left = self.quarantine.rewrite(record, file, generation, |entry| match (fates.get(&entry.frame_id), refused.get(&entry.frame_id)) {
-            (Some(FrameState::Parsed | FrameState::Skipped), _) => Fate::Goes,
-            (_, Some(reason)) if *reason != entry.reason => {
-                Fate::Changes(Box::new(Entry { reason: reason.clone(), ..entry.clone() }))
+        let left = self.quarantine.rewrite(record, file, generation, |entry| {
+            match (fates.get(&entry.frame_id), refused.get(&entry.frame_id)) {
+                (Some(FrameState::Parsed | FrameState::Skipped), _) => Fate::Goes,
+                (_, Some(reason)) if *reason != entry.reason => {
+                    Fate::Changes(Box::new(Entry { reason: reason.clone(), ..entry.clone() }))
+                }
+                _ => Fate::Stays,
             }
-            _ => Fate::Stays,
         })?;
         let mut files = prepared.files;
         files.extend(left);
@@ -155,8 +173,12 @@ impl Store {
         let mut moves: BTreeMap<(bool, bool), u64> = BTreeMap::new();
         for (entry, _) in kept {
             match fates.get(&entry.frame_id) {
-                Some(FrameState::Parsed) => *moves.entry((entry.kind == EntryKind::Waiting, true)).or_default() += 1,
-                Some(FrameState::Skipped) => *moves.entry((entry.kind == EntryKind::Waiting, false)).or_default() += 1,
+                Some(FrameState::Parsed) => {
+                    *moves.entry((entry.kind == EntryKind::Waiting, true)).or_default() += 1
+                }
+                Some(FrameState::Skipped) => {
+                    *moves.entry((entry.kind == EntryKind::Waiting, false)).or_default() += 1
+                }
                 _ => {}
             }
         }
@@ -180,7 +202,10 @@ impl Store {
                 dead_lettered: delivered.dead_lettered,
                 duplicates: 0,
             },
-            archive: ArchiveCounts { handed: prepared.record.archive.handed, rows: prepared.record.archive.rows },
+            archive: ArchiveCounts {
+                handed: prepared.record.archive.handed,
+                rows: prepared.record.archive.rows,
+            },
             files_added,
             files_removed: vec![file.to_owned()],
             generation,
@@ -233,7 +258,10 @@ fn batch_of(group: &[&Kept]) -> (FrameBatch, Origin) {
     for (entry, raw) in group {
         batch.bytes.extend_from_slice(raw);
         batch.ends.push(batch.bytes.len() as u32);
-        batch.positions.push(Position { offset: entry.offset, carrier: u32::try_from(entry.length).unwrap_or(u32::MAX) });
+        batch.positions.push(Position {
+            offset: entry.offset,
+            carrier: u32::try_from(entry.length).unwrap_or(u32::MAX),
+        });
         if let Some(wrapped) = &entry.context.wrapped {
             batch.wrapped.push(Wrapped {
                 id: wrapped.id.clone(),

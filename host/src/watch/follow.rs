@@ -37,8 +37,13 @@ impl Watch<'_> {
         objects: &[LocalObject],
         stop: &AtomicBool,
     ) -> anyhow::Result<()> {
-        let mut known: HashMap<String, FollowedFile> =
-            self.store.ledger().followed_files()?.into_iter().map(|file| (file.state.path.clone(), file)).collect();
+        let mut known: HashMap<String, FollowedFile> = self
+            .store
+            .ledger()
+            .followed_files()?
+            .into_iter()
+            .map(|file| (file.state.path.clone(), file))
+            .collect();
         // Files that are where they were come first: what is left over is new, or a known one under a new name.
         let mut strangers = Vec::new();
         for object in objects {
@@ -81,7 +86,13 @@ impl Watch<'_> {
 
     fn report(&self, object: &LocalObject, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
         match outcome {
-            Err(error) if error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full) => Err(error),
+            Err(error)
+                if error
+                    .downcast_ref::<crate::store::StoreError>()
+                    .is_some_and(crate::store::StoreError::is_disk_full) =>
+            {
+                Err(error)
+            }
             Err(error) => {
                 self.metrics.failed();
                 tracing::error!(error = %format!("{error:#}"), object = object.key, "a followed file was not read on and will be tried again");
@@ -94,7 +105,11 @@ impl Watch<'_> {
     /// A new file: `None` while it holds no whole line to know it by.
     fn first_sight(&self, object: &LocalObject) -> anyhow::Result<Option<FollowedFile>> {
         let head = head(&object.path, HEAD)?;
-        let length = if head.len() as u64 == HEAD { head.len() } else { memchr::memrchr(b'\n', &head).map_or(0, |at| at + 1) };
+        let length = if head.len() as u64 == HEAD {
+            head.len()
+        } else {
+            memchr::memrchr(b'\n', &head).map_or(0, |at| at + 1)
+        };
         if length == 0 {
             return Ok(None);
         }
@@ -112,7 +127,8 @@ impl Watch<'_> {
 
     /// Reads from the file's offset to its last line end.
     fn piece(&self, _source: &SourceSettings, local: &LocalObject, file: FollowedFile) -> anyhow::Result<()> {
-        let mut open = File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let mut open =
+            File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
         let metadata = open.metadata()?;
         let (offset, size) = (file.state.offset, metadata.len());
         if size <= offset {
@@ -120,7 +136,8 @@ impl Watch<'_> {
         }
         let record = self.store.ledger().record(file.object)?;
         // The object keeps the name it was first seen under.
-        let (bucket, key) = record.as_ref().map_or((&local.bucket, &local.key), |record| (&record.bucket, &record.key));
+        let (bucket, key) =
+            record.as_ref().map_or((&local.bucket, &local.key), |record| (&record.bucket, &record.key));
         let object = ObjectRef {
             id: file.object.0,
             bucket: bucket.clone(),
@@ -131,13 +148,19 @@ impl Watch<'_> {
         };
         let route = self.pipeline.router.route(bucket, key, &StreamKey::default(), None);
         let framing = route.as_ref().map(|route| &route.parser.manifest().framing);
-        let silent = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok()).is_some_and(|age| age >= SILENCE);
+        let silent = metadata
+            .modified()
+            .ok()
+            .and_then(|time| SystemTime::now().duration_since(time).ok())
+            .is_some_and(|age| age >= SILENCE);
         let end = whole_frames(&mut open, offset, size.min(offset + PIECE), framing, silent)?;
         if end <= offset {
             return Ok(());
         }
         let header = match framing {
-            Some(PreparedFraming::Header { pattern, .. }) if offset > 0 => first_line(&mut open)?.filter(|line| pattern.is_match(line)),
+            Some(PreparedFraming::Header { pattern, .. }) if offset > 0 => {
+                first_line(&mut open)?.filter(|line| pattern.is_match(line))
+            }
             _ => None,
         };
         open.seek(SeekFrom::Start(offset))?;
@@ -196,7 +219,10 @@ fn whole_frames(
 
 fn head(path: &Path, length: u64) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).with_context(|| format!("cannot read {}", path.display()))?.take(length).read_to_end(&mut bytes)?;
+    File::open(path)
+        .with_context(|| format!("cannot read {}", path.display()))?
+        .take(length)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

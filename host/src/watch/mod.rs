@@ -96,7 +96,9 @@ impl<'a> Watch<'a> {
                     self.pipeline = self.host.pipeline();
                 }
             }
-            Err(error) => tracing::error!(error = %view_chain(&error), "the parsers' folder cannot be read, and the parsers in force stay"),
+            Err(error) => {
+                tracing::error!(error = %view_chain(&error), "the parsers' folder cannot be read, and the parsers in force stay")
+            }
         }
     }
 
@@ -133,7 +135,8 @@ impl<'a> Watch<'a> {
     fn forget_gone(&mut self, source: &SourceSettings, objects: &[LocalObject]) {
         let root = self.host.config.resolve(&source.path);
         if self.seen.len() > objects.len() {
-            let there: std::collections::HashSet<&PathBuf> = objects.iter().map(|object| &object.path).collect();
+            let there: std::collections::HashSet<&PathBuf> =
+                objects.iter().map(|object| &object.path).collect();
             self.seen.retain(|path, _| !path.starts_with(&root) || there.contains(path));
         }
     }
@@ -157,7 +160,11 @@ impl<'a> Watch<'a> {
         }
         let seen = match self.process(object, &metadata) {
             Ok(()) => Seen::Taken(stamp),
-            Err(error) if error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full) => {
+            Err(error)
+                if error
+                    .downcast_ref::<crate::store::StoreError>()
+                    .is_some_and(crate::store::StoreError::is_disk_full) =>
+            {
                 return Err(error);
             }
             Err(error) => {
