@@ -5,6 +5,7 @@
 //! malformed: guessing would shift values into other fields.
 
 use crate::reader::{JsonText, Reader};
+use crate::template::{Role, Templates};
 use crate::{Context, FramingKind, ObjectWriter, ParseError, ip_version, json};
 use std::borrow::Cow;
 
@@ -151,6 +152,19 @@ impl Table {
     /// Whether nothing said what the columns are, so that lines are taken to have the default format.
     pub fn is_assumed(&self) -> bool {
         self.assumed
+    }
+
+    /// Templates for the table's lines. `classes` are the slots of the columns whose texts the document's shape depends
+    /// on, beside `addresses` and `times`; see [`crate::template`].
+    pub fn templates(&self, classes: &[usize], addresses: &[usize], times: &[usize]) -> Templates {
+        let role = |column: &Column| match column.known.map(usize::from) {
+            Some(slot) if classes.contains(&slot) => Role::Class,
+            Some(slot) if addresses.contains(&slot) => Role::Address,
+            Some(slot) if times.contains(&slot) => Role::Time,
+            Some(slot) if self.numeric.get(slot).is_some_and(|numeric| *numeric) => Role::Number,
+            _ => Role::Text,
+        };
+        Templates::new(if self.parquet { Vec::new() } else { self.layout.columns.iter().map(role).collect() })
     }
 
     /// Reads a record. A line is not looked at yet.

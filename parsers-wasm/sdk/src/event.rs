@@ -403,6 +403,44 @@ impl<'a> Event<'a> {
         self.out.truncate(self.start);
     }
 
+    /// Ends this document with `document`, which takes the place of what was written.
+    #[inline]
+    pub(crate) fn complete(&mut self, document: &[u8], timestamp: i64) {
+        self.out.truncate(self.start);
+        self.out.extend_from_slice(document);
+        self.finished.push((self.out.len() as u32, timestamp));
+        self.start = self.out.len();
+    }
+
+    /// An event of the same batch with documents of its own.
+    pub(crate) fn sibling(&self) -> Event<'a> {
+        Event {
+            context: self.context,
+            out: Vec::with_capacity(2048),
+            start: 0,
+            object: 0,
+            next: 0,
+            spans: self.spans.get(..self.prefix_spans).unwrap_or_default().to_vec(),
+            late: Vec::new(),
+            any_late: false,
+            vendor: Vec::with_capacity(1024),
+            vendor_path: self.vendor_path,
+            prefix: self.prefix.clone(),
+            prefix_next: self.prefix_next,
+            prefix_object: self.prefix_object,
+            prefix_spans: self.prefix_spans,
+            timestamp: None,
+            ips: Related::default(),
+            users: Related::default(),
+            hosts: Related::default(),
+            hashes: Related::default(),
+            tags: Related::default(),
+            has_account: false,
+            has_region: false,
+            finished: Vec::new(),
+        }
+    }
+
     pub(crate) fn into_documents(self) -> Vec<u8> {
         self.out
     }

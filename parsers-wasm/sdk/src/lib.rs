@@ -32,6 +32,7 @@
 pub mod access;
 pub mod aws;
 mod bindings;
+mod block;
 pub mod columns;
 pub mod ecs;
 mod event;
@@ -45,6 +46,7 @@ pub mod quoted;
 pub mod reader;
 mod run;
 pub mod syslog;
+pub mod template;
 pub mod time;
 pub mod url;
 

@@ -5,7 +5,7 @@ use crate::{
 };
 
 /// What a document may grow to against its frame, for the first guess at the output's size.
-const GROWTH: usize = 7;
+const GROWTH: usize = 9;
 
 /// Parses a batch with `P`, inside the sandbox or natively.
 pub fn parse_batch<P: Parser>(batch: &Batch) -> Parsed {

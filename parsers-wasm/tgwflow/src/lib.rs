@@ -3,6 +3,7 @@
 //! Format: "Transit Gateway Flow Log records" in the Amazon VPC Transit Gateways guide.
 
 use weir_parser_sdk::columns::{self, Table};
+use weir_parser_sdk::template::Templates;
 use weir_parser_sdk::{
     Category, Context, DESTINATION, Event, EventOutcome, Frame, Instant, Kind, Outcome, ParseError, Parser,
     SOURCE, Skip, Type, ecs, ip_version, network, time,
@@ -46,8 +47,26 @@ const LOSSES: [(Known, &str); 4] = [
     (Known::packets_lost_ttl_expired, "ttl-expired"),
 ];
 
+/// The fields whose texts the shape of a document depends on.
+const CLASSES: [usize; 9] = [
+    Known::protocol as usize,
+    Known::log_status as usize,
+    Known::version as usize,
+    Known::resource_type as usize,
+    Known::account_id as usize,
+    Known::packets_lost_no_route as usize,
+    Known::packets_lost_blackhole as usize,
+    Known::packets_lost_mtu_exceeded as usize,
+    Known::packets_lost_ttl_expired as usize,
+];
+
+const TIMES: [usize; 2] = [Known::start as usize, Known::end as usize];
+
 /// The parser; one table for each batch.
-pub struct TgwFlow(Table);
+pub struct TgwFlow {
+    table: Table,
+    templates: Templates,
+}
 
 impl Parser for TgwFlow {
     const MODULE: &'static str = "aws";
@@ -55,7 +74,9 @@ impl Parser for TgwFlow {
     const VENDOR: &'static str = "aws.tgwflow";
 
     fn new(batch: &Context<'_>) -> Result<Self, ParseError> {
-        Ok(TgwFlow(Table::new(batch, NAMES, NUMERIC, DEFAULT_FORMAT)?))
+        let table = Table::new(batch, NAMES, NUMERIC, DEFAULT_FORMAT)?;
+        let templates = table.templates(&CLASSES, &ADDRESSES, &TIMES);
+        Ok(TgwFlow { table, templates })
     }
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
@@ -66,18 +87,26 @@ impl Parser for TgwFlow {
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
-        let table = &self.0;
-        let values = table.read(text)?;
-        let row: Row<'_> =
-            table.row(&values).map_err(|error| if table.is_assumed() { unknown_layout() } else { error })?;
-        if table.is_assumed() && row.get(Known::resource_type as usize) != "TransitGateway" {
-            return Err(unknown_layout());
-        }
-        table.check_addresses(&row, &ADDRESSES)?;
-        write_fields(&row, frame, event);
-        table.write(&values, &mut event.vendor())?;
-        Ok(Outcome::Event)
+        self.templates.parse(text, event, |text, event| parse_record(&self.table, text, frame, event))
     }
+}
+
+fn parse_record(
+    table: &Table,
+    text: &str,
+    frame: &Frame<'_>,
+    event: &mut Event<'_>,
+) -> Result<Outcome, ParseError> {
+    let values = table.read(text)?;
+    let row: Row<'_> =
+        table.row(&values).map_err(|error| if table.is_assumed() { unknown_layout() } else { error })?;
+    if table.is_assumed() && row.get(Known::resource_type as usize) != "TransitGateway" {
+        return Err(unknown_layout());
+    }
+    table.check_addresses(&row, &ADDRESSES)?;
+    write_fields(&row, frame, event);
+    table.write(&values, &mut event.vendor())?;
+    Ok(Outcome::Event)
 }
 
 fn unknown_layout() -> ParseError {

@@ -3,6 +3,7 @@
 //! Format: "Flow log records" and "Flow log files" in the Amazon VPC User Guide.
 
 use weir_parser_sdk::columns::{self, Table};
+use weir_parser_sdk::template::Templates;
 use weir_parser_sdk::{
     Category, Context, DESTINATION, Event, EventOutcome, Frame, Instant, Kind, Outcome, ParseError, Parser,
     SOURCE, Skip, Type, ecs, ip_version, network, time,
@@ -43,8 +44,22 @@ const ADDRESSES: [usize; 4] = [
     Known::pkt_dstaddr as usize,
 ];
 
+/// The fields whose texts the shape of a document depends on.
+const CLASSES: [usize; 5] = [
+    Known::action as usize,
+    Known::protocol as usize,
+    Known::log_status as usize,
+    Known::version as usize,
+    Known::account_id as usize,
+];
+
+const TIMES: [usize; 2] = [Known::start as usize, Known::end as usize];
+
 /// The parser; one table for each batch.
-pub struct VpcFlow(Table);
+pub struct VpcFlow {
+    table: Table,
+    templates: Templates,
+}
 
 impl Parser for VpcFlow {
     const MODULE: &'static str = "aws";
@@ -52,7 +67,9 @@ impl Parser for VpcFlow {
     const VENDOR: &'static str = "aws.vpcflow";
 
     fn new(batch: &Context<'_>) -> Result<Self, ParseError> {
-        Ok(VpcFlow(Table::new(batch, NAMES, NUMERIC, DEFAULT_FORMAT)?))
+        let table = Table::new(batch, NAMES, NUMERIC, DEFAULT_FORMAT)?;
+        let templates = table.templates(&CLASSES, &ADDRESSES, &TIMES);
+        Ok(VpcFlow { table, templates })
     }
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
@@ -63,19 +80,27 @@ impl Parser for VpcFlow {
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
-        let table = &self.0;
-        let values = table.read(text)?;
-        // Without a header only version 2's default format can be told from others.
-        let row: Row<'_> =
-            table.row(&values).map_err(|error| if table.is_assumed() { unknown_layout() } else { error })?;
-        if table.is_assumed() && row.get(Known::version as usize) != "2" {
-            return Err(unknown_layout());
-        }
-        table.check_addresses(&row, &ADDRESSES)?;
-        write_fields(&row, frame, event)?;
-        table.write(&values, &mut event.vendor())?;
-        Ok(Outcome::Event)
+        self.templates.parse(text, event, |text, event| parse_record(&self.table, text, frame, event))
     }
+}
+
+fn parse_record(
+    table: &Table,
+    text: &str,
+    frame: &Frame<'_>,
+    event: &mut Event<'_>,
+) -> Result<Outcome, ParseError> {
+    let values = table.read(text)?;
+    // Without a header only version 2's default format can be told from others.
+    let row: Row<'_> =
+        table.row(&values).map_err(|error| if table.is_assumed() { unknown_layout() } else { error })?;
+    if table.is_assumed() && row.get(Known::version as usize) != "2" {
+        return Err(unknown_layout());
+    }
+    table.check_addresses(&row, &ADDRESSES)?;
+    write_fields(&row, frame, event)?;
+    table.write(&values, &mut event.vendor())?;
+    Ok(Outcome::Event)
 }
 
 fn unknown_layout() -> ParseError {
