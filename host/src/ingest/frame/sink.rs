@@ -14,7 +14,7 @@ use crate::ingest::stream::{
 /// Items ready beyond which a framer should pause, so that a buffer full of one-byte frames does not become a queue.
 const READY_ITEMS: usize = 64;
 /// Most bytes of a frame joined from wrapped ones: one may be open for each stream.
-const JOINED_BYTES: usize = 1 << 20;
+const JOINED_BYTES: usize = 256 << 10;
 /// Buffers kept for reuse.
 const SPARE_BUFFERS: usize = 8;
 

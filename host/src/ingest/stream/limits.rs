@@ -1,6 +1,7 @@
 //! The bounds of reading one object.
 
-/// Bounds on what one object may cost. The defaults hold a reader under some 30 MiB, whatever the object.
+/// Bounds on what one object may cost. The defaults hold a reader's buffers under some 40 MiB, whatever the
+/// object; the window of a codec (zstd, xz: up to 128 MiB) comes on top.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FrameLimits {
     /// Longest frame, in bytes; a longer one is damage. At most 256 MiB count.

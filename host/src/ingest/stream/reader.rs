@@ -232,33 +232,31 @@ impl<'router> ObjectReader<'router> {
         }
     }
 
+    /// Opens the next member of the innermost archive, or leaves the archive. Members beyond a bound are not opened:
+    /// one damage stands for them, and the object ends there.
     fn next_archive_member(&mut self) -> Result<(), IngestError> {
-        let too_many = self.members >= self.limits.members;
-        let exhausted = self.budget.is_exhausted();
         let Some(open) = self.archives.last_mut() else { return Ok(()) };
         let (path, layers) = (open.path.clone(), open.layers);
-        let next = if too_many && open.archive.take_damage().is_none() || exhausted {
-            None
-        } else {
-            open.archive.next_member()?
-        };
-        let Some(member) = next else {
-            let mut damage = open.archive.take_damage();
-            if exhausted {
-                // What exhausted it was reported where it happened.
-                damage = None;
-                self.archives.clear();
-            } else if too_many {
-                damage = Some(DamageReason::TooManyMembers { limit: self.limits.members });
-                self.archives.clear();
-            } else {
-                self.archives.pop();
-            }
+        let Some(member) = open.archive.next_member()? else {
+            let damage = open.archive.take_damage();
+            self.archives.pop();
             if let Some(reason) = damage {
                 self.damaged_archive(path, reason);
             }
             return Ok(());
         };
+        let bound = if self.budget.is_exhausted() {
+            Some(self.budget.reason())
+        } else if self.members >= self.limits.members {
+            Some(DamageReason::TooManyMembers { limit: self.limits.members })
+        } else {
+            None
+        };
+        if let Some(reason) = bound {
+            self.archives.clear();
+            self.damaged_archive(path, reason);
+            return Ok(());
+        }
         let path = match path {
             Some(outer) => format!("{outer}/{}", member.name),
             None => member.name,

@@ -279,6 +279,14 @@ fn zips_in_zips_are_opened_up_to_the_bounds() {
     );
     assert_eq!(members(&outcome).len(), 3);
     assert_eq!(outcome.codes(), ["too-many-members"]);
+    let all = FrameLimits { members: 5, ..limits };
+    let router = routed(PreparedFraming::Lines);
+    assert!(read_with(from_bytes(&zip_archive()), &router, SourceOptions::default(), all).damage.is_empty());
+    // What may be decompressed ends in the third member: the rest of the archive is named.
+    let short = FrameLimits { object_bytes: 200_000, ..FrameLimits::default() };
+    let outcome = read_with(from_bytes(&zip_archive()), &router, SourceOptions::default(), short);
+    assert_eq!(members(&outcome), ["logs/a.log", "logs/b.log", "logs/c.log"]);
+    assert_eq!(outcome.codes(), ["decompression-limit"; 2]);
 }
 
 #[test]
