@@ -15,13 +15,15 @@ use jiff::civil::Date;
 use tantivy::directory::{Directory, MmapDirectory};
 use tantivy::index::{Segment, SegmentId, SegmentReader};
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
+use tantivy::query::TermQuery;
+use tantivy::schema::IndexRecordOption;
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
 
 use super::builder::{Builder, Written};
-use super::deletion::{Deletion, Target};
 use super::document::halves;
 use super::error::IndexError;
+use super::frames::FrameQuery;
 use super::schema::{schema, tokenizers};
 use super::{Settings, lock, postings};
 
@@ -48,7 +50,8 @@ struct State {
 
 enum Operation {
     Segment(Written),
-    Delete(Target),
+    DeleteObject([u8; 16]),
+    DeleteFrames(HashSet<[u64; 2]>),
 }
 
 /// An idle builder, as the writer of all days chooses among them.
@@ -188,10 +191,10 @@ impl Day {
         let mut state = lock(&self.state);
         let is_pending = state.operations.iter().any(|operation| match operation {
             Operation::Segment(written) => written.objects.contains(&object),
-            Operation::Delete(_) => false,
+            _ => false,
         });
         if is_pending || self.count(&self.index, object)? > 0 {
-            state.operations.push(Operation::Delete(Target::Object(object)));
+            state.operations.push(Operation::DeleteObject(object));
         }
         Ok(freed)
     }
@@ -202,10 +205,10 @@ impl Day {
         let prefixes: BTreeSet<u64> = frames.iter().map(|[high, _]| *high).collect();
         let freed = self.write_those(|builder| builder.may_hold_frame(&prefixes))?;
         let mut state = lock(&self.state);
-        if let Some(Operation::Delete(Target::Frames(before))) = state.operations.last_mut() {
-            Arc::make_mut(before).extend(frames);
+        if let Some(Operation::DeleteFrames(before)) = state.operations.last_mut() {
+            before.extend(frames);
         } else if !frames.is_empty() {
-            state.operations.push(Operation::Delete(Target::Frames(Arc::new(frames))));
+            state.operations.push(Operation::DeleteFrames(frames));
         }
         Ok(freed)
     }
@@ -303,20 +306,28 @@ fn replay(
     writer: &mut IndexWriter,
     payload: Option<String>,
 ) -> Result<HashSet<SegmentId>, TantivyError> {
-    let id = |operation: &Operation| match operation {
-        Operation::Segment(written) => Some(written.meta.id()),
-        Operation::Delete(_) => None,
-    };
-    let added: HashSet<SegmentId> = operations.iter().filter_map(id).collect();
-    let mut after = added.clone();
+    let fields = &schema().1;
+    let mut added = HashSet::new();
+    let mut deleting = false;
     for operation in operations {
         match operation {
             Operation::Segment(written) => {
-                after.remove(&written.meta.id());
+                // The engine applies a delete that it still buffers to segments handed to it later, too. A process
+                // killed between the two commits repeats the objects concerned: the ledger has no record of them.
+                if std::mem::take(&mut deleting) {
+                    writer.commit()?;
+                }
+                added.insert(written.meta.id());
                 writer.add_segment(written.meta)?;
             }
-            Operation::Delete(target) => {
-                writer.delete_query(Box::new(Deletion { target, spared: Arc::new(after.clone()) }))?;
+            Operation::DeleteObject(object) => {
+                let term = Term::from_field_bytes(fields.object, &object);
+                writer.delete_query(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))?;
+                deleting = true;
+            }
+            Operation::DeleteFrames(frames) => {
+                writer.delete_query(Box::new(FrameQuery { frames: Arc::new(frames) }))?;
+                deleting = true;
             }
         }
     }
