@@ -26,11 +26,12 @@ pub(super) fn write(objects: &mut Objects) -> Result<()> {
 
 /// An upload that broke off.
 fn truncated_gzip(objects: &mut Objects, random: &mut Random) -> Result<()> {
-    let mut text = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status\n".to_owned();
+    let header = "version account-id interface-id srcaddr dstaddr srcport dstport protocol packets bytes start end action log-status";
+    let mut lines = vec![header.to_owned()];
     for _ in 0..1_500 {
         let end = Moment::within(random, Moment::at(13, 0, 0), Moment::at(13, 9, 0)).seconds();
-        text.push_str(&format!(
-            "2 {DATA} eni-0d55e66f77a88b901 10.41.0.{} 10.41.1.9 {} 443 6 {} {} {} {end} ACCEPT OK\n",
+        lines.push(format!(
+            "2 {DATA} eni-0d55e66f77a88b901 10.41.0.{} 10.41.1.9 {} 443 6 {} {} {} {end} ACCEPT OK",
             random.between(2, 250),
             random.between(32_768, 60_999),
             random.between(4, 60),
@@ -38,6 +39,7 @@ fn truncated_gzip(objects: &mut Objects, random: &mut Random) -> Result<()> {
             end - 58
         ));
     }
+    let text = lines.join("\n") + "\n";
     let whole = gzip(text.as_bytes())?;
     let key = format!(
         "AWSLogs/{DATA}/vpcflowlogs/{VIRGINIA}/2026/03/11/{DATA}_vpcflowlogs_{VIRGINIA}_fl-0aaaabbbbccccdddd_20260311T1310Z_{}.log.gz",
