@@ -95,12 +95,10 @@ impl Store {
         let archive =
             Archive::open(folder, ArchiveLimits { reserve_bytes: reserve, ..ArchiveLimits::default() })?;
         let quarantine = Quarantine::open(folder, reserve)?;
-        let settings = Settings {
-            writer_memory: config.index.writer_bytes,
-            min_free_bytes: reserve,
-            retention_days: config.index.retention_days,
-            ..Settings::default()
-        };
+        let mut settings = Settings::default();
+        settings.writer_memory = config.index.writer_bytes;
+        settings.min_free_bytes = reserve;
+        settings.retention_days = config.index.retention_days;
         let index =
             config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;
         let writer = index.as_ref().map(EmbeddedIndex::writer).transpose()?;
