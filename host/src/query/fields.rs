@@ -39,8 +39,33 @@ pub fn kind(path: &str) -> Kind {
         .flat_map(|(kind, paths)| paths.iter().map(move |path| (*path, kind)))
         .collect()
     });
+    // Nearly every path of an event is a keyword; its length and first letter mostly say so without a look-up.
+    let (Some(first), true) = (path.bytes().next(), path.len() < LONGEST) else { return Kind::Keyword };
+    if SHAPES[usize::from(first)] >> path.len() & 1 == 0 {
+        return Kind::Keyword;
+    }
     KINDS.get(path).copied().unwrap_or(Kind::Keyword)
 }
+
+/// Above the length of every path named below.
+const LONGEST: usize = 64;
+
+/// For a first letter, the lengths of the paths named below that begin with it.
+const SHAPES: [u64; 256] = {
+    let lists = [NUMBERS, DATES, ADDRESSES, TEXTS, KEYWORD_TEXTS];
+    let mut shapes = [0; 256];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut position = 0;
+        while position < lists[list].len() {
+            let path = lists[list][position];
+            shapes[path.as_bytes()[0] as usize] |= 1 << path.len();
+            position += 1;
+        }
+        list += 1;
+    }
+    shapes
+};
 
 /// The time of the event, which every event has.
 pub const TIMESTAMP: &str = "@timestamp";

@@ -71,6 +71,27 @@ impl Path {
         }
     }
 
+    /// Whether a value stands at the path or below it.
+    fn exists(&self, object: &Map<String, Value>, start: usize) -> bool {
+        let rest = &self.text[start..];
+        object.iter().any(|(key, value)| {
+            // A key with dots may reach below the path in one step: `aws.x` has a value for `aws`.
+            if key.strip_prefix(rest).is_some_and(|behind| behind.is_empty() || behind.starts_with('.')) {
+                return has_value(value);
+            }
+            let is_above = rest.strip_prefix(key.as_str()).is_some_and(|behind| behind.starts_with('.'));
+            is_above && self.exists_below(value, start + key.len() + 1)
+        })
+    }
+
+    fn exists_below(&self, value: &Value, start: usize) -> bool {
+        match value {
+            Value::Object(object) => self.exists(object, start),
+            Value::Array(elements) => elements.iter().any(|element| self.exists_below(element, start)),
+            _ => false,
+        }
+    }
+
     /// Whether `test` holds for one of the values at the path, of an array any element.
     fn any_value(&self, event: &Map<String, Value>, test: &mut dyn FnMut(Scalar<'_>) -> bool) -> bool {
         self.any(event, &mut |value| any_element(value, test))
@@ -175,7 +196,7 @@ fn evaluate(node: &Node, event: &Map<String, Value>) -> bool {
         Node::And(operands) => operands.iter().all(|operand| evaluate(operand, event)),
         Node::Or(operands) => operands.iter().any(|operand| evaluate(operand, event)),
         Node::Not(operand) => !evaluate(operand, event),
-        Node::Exists(path) => path.any(event, &mut |value| has_value(value)),
+        Node::Exists(path) => path.exists(event, 0),
         Node::Value(path, test) => path.any_value(event, &mut |value| match value.typed(path.kind) {
             Typed::Value(value) => test.matches(value),
             Typed::Address(_) | Typed::Words => false,

@@ -31,8 +31,8 @@ pub use dates::instant_from_text;
 pub use error::QueryError;
 pub use matcher::Matcher;
 pub use parse::parse;
-pub use plan::Plan;
 pub(crate) use pattern::TextTest;
+pub use plan::Plan;
 pub(crate) use scalar::{Number, Scalar, Typed};
 
 #[cfg(test)]

@@ -353,6 +353,7 @@ fn any_query() -> impl Strategy<Value = Query> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn every_tree_reads_back_as_itself(query in any_query()) {
         let text = query.to_string();

@@ -17,6 +17,31 @@ pub const VALUE_GAP: u32 = MAXIMUM_SLOP + 1;
 /// Stands between the values of an event in the index's text of all words.
 pub const VALUE_SEPARATOR: char = '\u{1f}';
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Letter,
+    Separator,
+    /// [`VALUE_SEPARATOR`].
+    Value,
+    /// Part of a character beyond ASCII.
+    Beyond,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Separator; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if byte > 127 {
+            classes[byte] = Class::Beyond;
+        } else if (byte as u8).is_ascii_alphanumeric() {
+            classes[byte] = Class::Letter;
+        }
+        byte += 1;
+    }
+    classes[VALUE_SEPARATOR as usize] = Class::Value;
+    classes
+};
+
 /// Cuts text into words. Create one per text; [`Words::next_into`] reuses the caller's buffer.
 #[derive(Debug, Clone)]
 pub struct Words<'a> {
@@ -37,51 +62,59 @@ impl<'a> Words<'a> {
         word.clear();
         let bytes = self.text.as_bytes();
         while let Some(&byte) = bytes.get(self.offset) {
-            if byte.is_ascii_alphanumeric() {
-                if word.len() == WORD_BYTES {
-                    return Some(self.place());
+            match CLASSES[usize::from(byte)] {
+                Class::Letter => {
+                    // A run of ASCII is copied at once: it is nearly all of every log.
+                    let start = self.offset;
+                    let limit = bytes.len().min(start + WORD_BYTES - word.len());
+                    let mut end = start;
+                    while end < limit && CLASSES[usize::from(bytes[end])] == Class::Letter {
+                        end += 1;
+                    }
+                    self.offset = end;
+                    let copied = word.len();
+                    word.push_str(&self.text[start..end]);
+                    word[copied..].make_ascii_lowercase();
+                    if word.len() == WORD_BYTES {
+                        return Some(self.place());
+                    }
                 }
-                // A run of ASCII is copied at once: it is nearly all of every log.
-                let run = bytes[self.offset..]
-                    .iter()
-                    .take(WORD_BYTES - word.len())
-                    .take_while(|byte| byte.is_ascii_alphanumeric())
-                    .count();
-                let start = word.len();
-                word.push_str(&self.text[self.offset..self.offset + run]);
-                word[start..].make_ascii_lowercase();
-                self.offset += run;
-                continue;
-            }
-            if byte.is_ascii() {
-                if !word.is_empty() {
-                    return Some(self.place());
+                Class::Beyond => {
+                    if let Some(place) = self.beyond_ascii(word) {
+                        return Some(place);
+                    }
                 }
-                self.offset += 1;
-                if byte == VALUE_SEPARATOR as u8 {
-                    self.position = self.position.saturating_add(VALUE_GAP);
+                Class::Separator | Class::Value if !word.is_empty() => return Some(self.place()),
+                class => {
+                    self.offset += 1;
+                    if class == Class::Value {
+                        self.position = self.position.saturating_add(VALUE_GAP);
+                    }
                 }
-                continue;
-            }
-            let Some(character) = self.text[self.offset..].chars().next() else { break };
-            let alone = is_word_alone(character);
-            if !word.is_empty()
-                && (alone
-                    || !character.is_alphanumeric()
-                    || word.len() + 4 * character.len_utf8() > WORD_BYTES)
-            {
-                return Some(self.place());
-            }
-            self.offset += character.len_utf8();
-            if alone {
-                word.push(character);
-                return Some(self.place());
-            }
-            if character.is_alphanumeric() {
-                word.extend(character.to_lowercase());
             }
         }
         if word.is_empty() { None } else { Some(self.place()) }
+    }
+
+    /// Takes the character here into the word, or ends the word before or behind it.
+    fn beyond_ascii(&mut self, word: &mut String) -> Option<u32> {
+        let character = self.text[self.offset..].chars().next()?;
+        let is_letter = is_word_character(character);
+        let alone = is_word_alone(character);
+        // A letter in lower case may be up to three characters.
+        let is_full = word.len() + 3 * 4 > WORD_BYTES;
+        if !word.is_empty() && (alone || !is_letter || is_full) {
+            return Some(self.place());
+        }
+        self.offset += character.len_utf8();
+        if alone {
+            word.push(character);
+            return Some(self.place());
+        }
+        if is_letter {
+            word.extend(character.to_lowercase());
+        }
+        None
     }
 
     fn place(&mut self) -> u32 {

@@ -15,15 +15,13 @@ use jiff::civil::Date;
 use tantivy::directory::{Directory, MmapDirectory};
 use tantivy::index::{Segment, SegmentId, SegmentReader};
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
-use tantivy::query::TermQuery;
-use tantivy::schema::IndexRecordOption;
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError, Term};
+use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
 
 use super::builder::{Builder, Written};
+use super::deletion::{Deletion, Target};
 use super::document::halves;
 use super::error::IndexError;
-use super::frames::FrameQuery;
 use super::schema::{schema, tokenizers};
 use super::{Settings, lock, postings};
 
@@ -50,8 +48,7 @@ struct State {
 
 enum Operation {
     Segment(Written),
-    DeleteObject([u8; 16]),
-    DeleteFrames(HashSet<[u64; 2]>),
+    Delete(Target),
 }
 
 /// An idle builder, as the writer of all days chooses among them.
@@ -73,8 +70,11 @@ fn open_or_create(directory: Box<dyn Directory>) -> Result<Index, TantivyError> 
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     };
-    let mut index =
-        Index::builder().schema(schema().0.clone()).settings(settings).tokenizers(tokenizers()).open_or_create(directory)?;
+    let mut index = Index::builder()
+        .schema(schema().0.clone())
+        .settings(settings)
+        .tokenizers(tokenizers())
+        .open_or_create(directory)?;
     index.set_tokenizers(tokenizers());
     Ok(index)
 }
@@ -107,7 +107,9 @@ impl Day {
     pub(super) fn open(date: Date, settings: &Settings, parent: &Path) -> Result<Self, IndexError> {
         let dir = folder(parent, date);
         fs::create_dir_all(&dir).map_err(IndexError::io("make the folder", &dir))?;
-        fs::File::open(parent).and_then(|file| file.sync_all()).map_err(IndexError::io("sync the folder", parent))?;
+        fs::File::open(parent)
+            .and_then(|file| file.sync_all())
+            .map_err(IndexError::io("sync the folder", parent))?;
         let directory = MmapDirectory::open(&dir)
             .map_err(TantivyError::from)
             .and_then(|directory| open_or_create(settings.wrap(directory)))
@@ -118,7 +120,8 @@ impl Day {
         }
         let meta = index.load_metas().map_err(IndexError::engine("read", &dir))?;
         let span = span_of(meta.payload.as_deref());
-        let state = State { idle: Vec::new(), operations: Vec::new(), span, writer: None, merging: false, used: 0 };
+        let state =
+            State { idle: Vec::new(), operations: Vec::new(), span, writer: None, merging: false, used: 0 };
         Ok(Self { date, dir, index, state: Mutex::new(state) })
     }
 
@@ -145,7 +148,11 @@ impl Day {
     }
 
     pub(super) fn idle(&self) -> Vec<Idle> {
-        lock(&self.state).idle.iter().map(|builder| Idle { memory: builder.memory(), used: builder.used }).collect()
+        lock(&self.state)
+            .idle
+            .iter()
+            .map(|builder| Idle { memory: builder.memory(), used: builder.used })
+            .collect()
     }
 
     /// Writes the idle builder chosen by `idle` to disk and gives the memory it freed; 0 if another thread took it.
@@ -191,10 +198,10 @@ impl Day {
         let mut state = lock(&self.state);
         let is_pending = state.operations.iter().any(|operation| match operation {
             Operation::Segment(written) => written.objects.contains(&object),
-            _ => false,
+            Operation::Delete(_) => false,
         });
         if is_pending || self.count(&self.index, object)? > 0 {
-            state.operations.push(Operation::DeleteObject(object));
+            state.operations.push(Operation::Delete(Target::Object(object)));
         }
         Ok(freed)
     }
@@ -205,10 +212,10 @@ impl Day {
         let prefixes: BTreeSet<u64> = frames.iter().map(|[high, _]| *high).collect();
         let freed = self.write_those(|builder| builder.may_hold_frame(&prefixes))?;
         let mut state = lock(&self.state);
-        if let Some(Operation::DeleteFrames(before)) = state.operations.last_mut() {
-            before.extend(frames);
+        if let Some(Operation::Delete(Target::Frames(before))) = state.operations.last_mut() {
+            Arc::make_mut(before).extend(frames);
         } else if !frames.is_empty() {
-            state.operations.push(Operation::DeleteFrames(frames));
+            state.operations.push(Operation::Delete(Target::Frames(Arc::new(frames))));
         }
         Ok(freed)
     }
@@ -237,9 +244,14 @@ impl Day {
         }
         state.used = used;
         let operations = std::mem::take(&mut state.operations);
-        let payload = state.span.map(|(first, last)| serde_json::json!({"first": first, "last": last}).to_string());
+        let payload =
+            state.span.map(|(first, last)| serde_json::json!({"first": first, "last": last}).to_string());
         let writer = self.writer(&mut state)?;
         let added = replay(operations, writer, payload).map_err(self.engine("commit to"))?;
+        // The engine syncs the files and then renames the one that names them, and leaves the renaming to the system.
+        fs::File::open(&self.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(IndexError::io("sync the folder", &self.dir))?;
         self.acknowledge(&added)
     }
 
@@ -268,7 +280,10 @@ impl Day {
 
     /// Starts merging the segments that `choose` picks from the committed ones, and waits for the end of it.
     /// `Ok(false)` when there was nothing to merge.
-    pub(super) fn merge(&self, choose: impl Fn(&Path, &[Segment]) -> Vec<SegmentId>) -> Result<bool, IndexError> {
+    pub(super) fn merge(
+        &self,
+        choose: impl Fn(&Path, &[Segment]) -> Vec<SegmentId>,
+    ) -> Result<bool, IndexError> {
         let merge = {
             let mut state = lock(&self.state);
             let segments = self.index.searchable_segments().map_err(self.engine("read"))?;
@@ -306,28 +321,20 @@ fn replay(
     writer: &mut IndexWriter,
     payload: Option<String>,
 ) -> Result<HashSet<SegmentId>, TantivyError> {
-    let fields = &schema().1;
-    let mut added = HashSet::new();
-    let mut deleting = false;
+    let id = |operation: &Operation| match operation {
+        Operation::Segment(written) => Some(written.meta.id()),
+        Operation::Delete(_) => None,
+    };
+    let added: HashSet<SegmentId> = operations.iter().filter_map(id).collect();
+    let mut after = added.clone();
     for operation in operations {
         match operation {
             Operation::Segment(written) => {
-                // The engine applies a delete that it still buffers to segments handed to it later, too. A process
-                // killed between the two commits repeats the objects concerned: the ledger has no record of them.
-                if std::mem::take(&mut deleting) {
-                    writer.commit()?;
-                }
-                added.insert(written.meta.id());
+                after.remove(&written.meta.id());
                 writer.add_segment(written.meta)?;
             }
-            Operation::DeleteObject(object) => {
-                let term = Term::from_field_bytes(fields.object, &object);
-                writer.delete_query(Box::new(TermQuery::new(term, IndexRecordOption::Basic)))?;
-                deleting = true;
-            }
-            Operation::DeleteFrames(frames) => {
-                writer.delete_query(Box::new(FrameQuery { frames: Arc::new(frames) }))?;
-                deleting = true;
+            Operation::Delete(target) => {
+                writer.delete_query(Box::new(Deletion { target, spared: Arc::new(after.clone()) }))?;
             }
         }
     }

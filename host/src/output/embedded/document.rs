@@ -9,8 +9,8 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use tantivy::DateTime;
-use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 use tantivy::schema::Field;
+use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::flatten::{self, NoJson, Sink};
 use super::schema::{Fields, PATH_SEPARATOR, schema};
@@ -47,7 +47,7 @@ pub struct PreparedDocument {
     id: [u64; 2],
     frame: [u64; 2],
     object: [u8; 16],
-    json: Vec<u8>,
+    json: String,
     /// Words of all values, each behind a separator.
     text: String,
     paths: String,
@@ -93,20 +93,23 @@ pub fn prepare(document: &DocumentRef<'_>) -> Result<PreparedDocument, String> {
         id: halves(document.id),
         frame: halves(document.frame),
         object: document.object,
-        json: document.json.to_vec(),
+        json: text.to_owned(),
         text: String::with_capacity(text.len()),
         paths: String::with_capacity(2 * text.len()),
         values: Vec::with_capacity(64),
         texts: Vec::new(),
         addresses: Vec::new(),
     };
-    flatten::flatten(text, &mut prepared).map_err(|NoJson { offset }| format!("no JSON object from byte {offset} on"))?;
+    flatten::flatten(text, &mut prepared)
+        .map_err(|NoJson { offset }| format!("no JSON object from byte {offset} on"))?;
     Ok(prepared)
 }
 
 impl Sink for PreparedDocument {
     fn value(&mut self, path: Option<&str>, value: Scalar<'_>) {
-        let Some(path) = path.filter(|path| self.paths.len() + path.len() <= PATH_GROWTH * self.json.len() + 4096) else {
+        let Some(path) =
+            path.filter(|path| self.paths.len() + path.len() <= PATH_GROWTH * self.json.len() + 4096)
+        else {
             self.push_words(value);
             return;
         };
@@ -139,6 +142,10 @@ impl Sink for PreparedDocument {
                     self.texts.push((path.clone(), words.clone()));
                 }
                 let held = match value {
+                    // A number that is no date. As an integer it would pass for an instant, which is stored as one.
+                    Scalar::Number(Number::Signed(number)) if kind == Kind::Date => {
+                        Held::Float(number as f64)
+                    }
                     Scalar::Text(text) => Held::Text(words.start..words.start + text.len() as u32),
                     Scalar::Number(Number::Signed(number)) | Scalar::Instant(number) => Held::Integer(number),
                     Scalar::Number(Number::Unsigned(number)) => Held::Unsigned(number),
@@ -284,7 +291,7 @@ impl<'a> Iterator for FieldsAndValues<'a> {
             6 => Some((fields.fields, PreparedValue::Values(document))),
             7 => Some((fields.texts, PreparedValue::Texts(document))),
             8 => leaf(fields.words, document.text.as_str().into()),
-            9 => leaf(fields.json, document.json.as_slice().into()),
+            9 => leaf(fields.json, document.json.as_str().into()),
             _ => {
                 let (field, address) = document.addresses.get(position - 10)?;
                 leaf(*field, (*address).into())

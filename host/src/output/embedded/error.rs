@@ -38,7 +38,9 @@ pub enum IndexError {
     Stopped { dir: PathBuf },
     #[error("{field} cannot be counted by value: {why}")]
     Field { field: String, why: &'static str },
-    #[error("more than {limit} words match one part of a wildcard phrase; write more letters before the wildcard")]
+    #[error(
+        "more than {limit} words match one part of a wildcard phrase; write more letters before the wildcard"
+    )]
     TooManyWords { limit: usize },
     #[error("a search returns at most {limit} hits, skipped ones included; narrow the time range instead")]
     TooManyHits { limit: usize },
@@ -76,8 +78,14 @@ fn is_full_inside(error: &TantivyError) -> bool {
         | TantivyError::OpenWriteError(OpenWriteError::IoError { io_error: error, .. })
         | TantivyError::OpenReadError(OpenReadError::IoError { io_error: error, .. })
         | TantivyError::OpenDirectoryError(
-            OpenDirectoryError::IoError { io_error: error, .. } | OpenDirectoryError::FailedToCreateTempDir(error),
+            OpenDirectoryError::IoError { io_error: error, .. }
+            | OpenDirectoryError::FailedToCreateTempDir(error),
         ) => is_full(error) || error.source().and_then(|inner| inner.downcast_ref()).is_some_and(is_full),
+        // Of a thread of its own the engine passes on the words alone.
+        TantivyError::InternalError(message) | TantivyError::ErrorInThread(message) => {
+            let full = io::Error::from(io::ErrorKind::StorageFull).to_string();
+            message.contains(&full) || message.contains("No space left on device")
+        }
         _ => false,
     }
 }

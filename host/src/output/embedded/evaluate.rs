@@ -72,7 +72,9 @@ impl<'a> Segment<'a> {
         }
         if let Some(alive) = self.reader.alive_bitset() {
             let mut living = self.none();
-            hits.iter().filter(|document| alive.is_alive(*document)).for_each(|document| living.insert(document));
+            hits.iter()
+                .filter(|document| alive.is_alive(*document))
+                .for_each(|document| living.insert(document));
             hits = living;
         }
         Ok(hits)
@@ -92,6 +94,8 @@ impl<'a> Segment<'a> {
             Predicate::Nothing => Ok(self.none()),
             Predicate::And(operands) => {
                 let mut bits = self.all();
+                let mut operands: Vec<&Predicate> = operands.iter().collect();
+                operands.sort_by_key(|operand| walks(operand));
                 for operand in operands {
                     if bits.is_empty() {
                         break;
@@ -118,7 +122,9 @@ impl<'a> Segment<'a> {
             Predicate::Address(path, range) => self.address(path, range),
             Predicate::Time(range) => self.times(range),
             Predicate::Words(None, test) => self.words(self.fields.words, &[], test),
-            Predicate::Words(Some(path), test) => self.words(self.fields.texts, &typed(path, Type::Str), test),
+            Predicate::Words(Some(path), test) => {
+                self.words(self.fields.texts, &typed(path, Type::Str), test)
+            }
         }
     }
 
@@ -127,9 +133,13 @@ impl<'a> Segment<'a> {
         let columns = self.reader.fast_fields();
         let lows = columns.column_first_or_default::<u64>("id_low")?;
         let mut found = Vec::new();
-        columns.u64("id_high")?.get_docids_for_value_range(high..=high, 0..self.reader.max_doc(), &mut found);
+        let highs = columns.u64("id_high")?;
+        highs.get_docids_for_value_range(high..=high, 0..self.reader.max_doc(), &mut found);
         let mut bits = self.none();
-        found.into_iter().filter(|document| lows.get_val(*document) == low).for_each(|document| bits.insert(document));
+        found
+            .into_iter()
+            .filter(|document| highs.first(*document) == Some(high) && lows.get_val(*document) == low)
+            .for_each(|document| bits.insert(document));
         Ok(bits)
     }
 
@@ -138,9 +148,14 @@ impl<'a> Segment<'a> {
             return Ok(self.none());
         }
         let column = self.reader.fast_fields().date(TIMESTAMP)?;
-        let (first, last) = (column.min_value().into_timestamp_nanos(), column.max_value().into_timestamp_nanos());
+        let (first, last) =
+            (column.min_value().into_timestamp_nanos(), column.max_value().into_timestamp_nanos());
         if *range.start() <= first && last <= *range.end() {
             return Ok(self.all());
+        }
+        // The engine takes a range that lies below all values for one of the least value.
+        if *range.end() < first || last < *range.start() {
+            return Ok(self.none());
         }
         let instant = DateTime::from_timestamp_nanos;
         let mut found = Vec::new();
@@ -164,7 +179,8 @@ impl<'a> Segment<'a> {
             if is_below { Step::Take } else { Step::Stop }
         })?;
         for address in ADDRESSES {
-            let is_below = address.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let is_below =
+                address.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
             if let Some(field) = self.fields.address(address).filter(|_| is_below) {
                 bits.unite(&self.walk(field, &[], |_| Step::Take)?);
             }
@@ -205,7 +221,11 @@ impl<'a> Segment<'a> {
                 let prefix = typed(path, Type::I64);
                 let from = [prefix.as_slice(), &i64_to_u64(*range.start()).to_be_bytes()].concat();
                 let to = [prefix.as_slice(), &i64_to_u64(*range.end()).to_be_bytes()].concat();
-                self.walk(self.fields.fields, &from, |term| if *term <= *to { Step::Take } else { Step::Stop })
+                self.walk(
+                    self.fields.fields,
+                    &from,
+                    |term| if *term <= *to { Step::Take } else { Step::Stop },
+                )
             }
             ValueTest::Numbers(bounds) => {
                 let mut bits = self.typed_terms(path, Type::Str, &typed(path, Type::Str), test)?;
@@ -246,7 +266,9 @@ impl<'a> Segment<'a> {
         let inverted = self.reader.inverted_index(field)?;
         if let Some(term) = inverted.terms().get(key)? {
             let mut postings = inverted.read_block_postings_from_terminfo(&term, IndexRecordOption::Basic)?;
-            drain(&mut postings, &mut |documents| documents.iter().for_each(|document| bits.insert(*document)));
+            drain(&mut postings, &mut |documents| {
+                documents.iter().for_each(|document| bits.insert(*document))
+            });
         }
         Ok(())
     }
@@ -282,9 +304,8 @@ impl<'a> Segment<'a> {
                         inverted.reset_block_postings_from_terminfo(term, postings)?;
                         postings
                     }
-                    empty => empty.insert(
-                        inverted.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?,
-                    ),
+                    empty => empty
+                        .insert(inverted.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?),
                 };
                 drain(postings, &mut |documents| read(documents));
                 Ok(())
@@ -307,8 +328,11 @@ impl<'a> Segment<'a> {
             let terms = word_terms(&inverted, prefix, word)?;
             let mut bits = self.none();
             for term in &terms {
-                let mut postings = inverted.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
-                drain(&mut postings, &mut |documents| documents.iter().for_each(|document| bits.insert(*document)));
+                let mut postings =
+                    inverted.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+                drain(&mut postings, &mut |documents| {
+                    documents.iter().for_each(|document| bits.insert(*document))
+                });
             }
             candidates.intersect(&bits);
             if candidates.is_empty() {
@@ -348,6 +372,18 @@ impl<'a> Segment<'a> {
     }
 }
 
+/// Whether a predicate walks over terms; a look-up that finds nothing saves the walk beside it.
+fn walks(predicate: &Predicate) -> bool {
+    match predicate {
+        Predicate::All | Predicate::Nothing | Predicate::Id(_) | Predicate::Time(_) => false,
+        Predicate::And(operands) | Predicate::Or(operands) => operands.iter().any(walks),
+        Predicate::Not(operand) => walks(operand),
+        Predicate::Exists(_) | Predicate::Address(..) => true,
+        Predicate::Value(_, test) => !matches!(test, ValueTest::Equal { .. }),
+        Predicate::Words(_, test) => !matches!(test.words.as_slice(), [TextTest::Equal(_)]),
+    }
+}
+
 fn text_step(term: &[u8], prefix: &[u8], from: &[u8], test: &TextTest) -> Step {
     if !term.starts_with(from) {
         return Step::Stop;
@@ -359,7 +395,11 @@ fn text_step(term: &[u8], prefix: &[u8], from: &[u8], test: &TextTest) -> Step {
 }
 
 /// The terms one word of a phrase stands for.
-fn word_terms(inverted: &Arc<InvertedIndexReader>, prefix: &[u8], test: &TextTest) -> Result<Vec<TermInfo>, Failure> {
+fn word_terms(
+    inverted: &Arc<InvertedIndexReader>,
+    prefix: &[u8],
+    test: &TextTest,
+) -> Result<Vec<TermInfo>, Failure> {
     let from = [prefix, test.prefix().as_bytes()].concat();
     if matches!(test, TextTest::Equal(_)) {
         return Ok(inverted.terms().get(&from)?.into_iter().collect());
@@ -416,7 +456,9 @@ fn signed_from(path: &str, bounds: &Bounds<Number>) -> Vec<u8> {
         Bound::Included(Number::Signed(number)) | Bound::Excluded(Number::Signed(number)) => *number,
         Bound::Included(Number::Unsigned(_)) | Bound::Excluded(Number::Unsigned(_)) => i64::MAX,
         // Rounds down, and saturates beyond the integers.
-        Bound::Included(Number::Float(number)) | Bound::Excluded(Number::Float(number)) => number.floor() as i64,
+        Bound::Included(Number::Float(number)) | Bound::Excluded(Number::Float(number)) => {
+            number.floor() as i64
+        }
         Bound::Unbounded => i64::MIN,
     };
     number_key(path, Number::Signed(first))

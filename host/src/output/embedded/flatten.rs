@@ -270,7 +270,8 @@ mod tests {
     fn values(text: &str) -> Result<String, NoJson> {
         let mut collected = Collected::default();
         flatten(text, &mut collected)?;
-        let values: Vec<String> = collected.0.into_iter().map(|(path, value)| format!("{path}={value}")).collect();
+        let values: Vec<String> =
+            collected.0.into_iter().map(|(path, value)| format!("{path}={value}")).collect();
         Ok(values.join(" "))
     }
 
@@ -291,9 +292,25 @@ mod tests {
 
     #[test]
     fn what_is_no_object_is_refused() {
-        for text in ["", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1 \"b\":2}", "{\"a\":01}", "{} x",
-                     "{\"a\":tru}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"", "{\"a\":[1}", "{,}",
-                     "{\"a\":NaN}"] {
+        for text in [
+            "",
+            "[]",
+            "1",
+            "{",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":01}",
+            "{} x",
+            "{\"a\":tru}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12\"}",
+            "{\"a\":\"",
+            "{\"a\":[1}",
+            "{,}",
+            "{\"a\":NaN}",
+        ] {
             assert!(values(text).is_err(), "{text}");
         }
     }
@@ -301,7 +318,13 @@ mod tests {
     #[test]
     fn deep_nesting_needs_no_stack() {
         let depth = 200_000;
-        let text = format!("{}{}1{}{}", "{\"a\":".repeat(depth), "[".repeat(depth), "]".repeat(depth), "}".repeat(depth));
+        let text = format!(
+            "{}{}1{}{}",
+            "{\"a\":".repeat(depth),
+            "[".repeat(depth),
+            "]".repeat(depth),
+            "}".repeat(depth)
+        );
         assert_eq!(values(&text).as_deref(), Ok("…=1"));
     }
 }

@@ -15,11 +15,11 @@
 mod bits;
 mod builder;
 mod day;
+mod deletion;
 mod document;
 mod error;
 mod evaluate;
 mod flatten;
-mod frames;
 mod merge;
 mod postings;
 mod retention;
@@ -134,6 +134,12 @@ impl EmbeddedIndex {
     }
 }
 
+/// The engine's schema and tokenizers, for measuring this index against the bare engine on the same
+/// [`PreparedDocument`]s.
+pub fn bare() -> (tantivy::schema::Schema, tantivy::tokenizer::TokenizerManager) {
+    (schema::schema().0.clone(), schema::tokenizers())
+}
+
 fn write_version(path: &Path) -> std::io::Result<()> {
     let temporary = path.with_extension("new");
     fs::write(&temporary, format!("{SCHEMA_VERSION}\n"))?;
@@ -171,7 +177,9 @@ fn days_in(dir: &Path) -> Result<Vec<Date>, IndexError> {
     for entry in entries {
         let entry = entry.map_err(IndexError::io("list", dir))?;
         let name = entry.file_name();
-        dates.extend(name.to_str().and_then(|name| name.parse::<Date>().ok().filter(|date| date.to_string() == name)));
+        dates.extend(
+            name.to_str().and_then(|name| name.parse::<Date>().ok().filter(|date| date.to_string() == name)),
+        );
     }
     dates.sort_unstable();
     Ok(dates)

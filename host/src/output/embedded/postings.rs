@@ -10,7 +10,7 @@ use tantivy::{DocId, TantivyError};
 use super::schema::schema;
 
 /// Calls `visit` with the documents of a term, block by block, deleted ones included.
-pub(super) fn for_each_block(
+fn for_each_block(
     reader: &SegmentReader,
     field: Field,
     term: &TermInfo,
@@ -40,6 +40,19 @@ fn count_alive(reader: &SegmentReader, field: Field, term: &TermInfo) -> Result<
         count += documents.iter().filter(|document| alive.is_alive(**document)).count() as u64;
     })?;
     Ok(count)
+}
+
+/// Calls `visit` with the documents of one object in a segment, deleted ones included.
+pub(super) fn for_each_of_object(
+    reader: &SegmentReader,
+    object: [u8; 16],
+    mut visit: impl FnMut(DocId),
+) -> Result<(), TantivyError> {
+    let field = schema().1.object;
+    let term = reader.inverted_index(field)?.terms().get(object)?;
+    term.map_or(Ok(()), |term| {
+        for_each_block(reader, field, &term, |documents| documents.iter().copied().for_each(&mut visit))
+    })
 }
 
 /// Documents of one object in a segment.

@@ -65,7 +65,10 @@ fn build() -> (Schema, Fields) {
     let mut builder = Schema::builder();
     let column = NumericOptions::default().set_fast();
     let indexed_text = |tokenizer: &str, positions: IndexRecordOption| {
-        TextFieldIndexing::default().set_tokenizer(tokenizer).set_fieldnorms(false).set_index_option(positions)
+        TextFieldIndexing::default()
+            .set_tokenizer(tokenizer)
+            .set_fieldnorms(false)
+            .set_index_option(positions)
     };
     let raw = indexed_text(RAW_TOKENIZER_NAME, IndexRecordOption::Basic);
     let words = indexed_text(WORDS_TOKENIZER, IndexRecordOption::WithFreqsAndPositions);
@@ -78,9 +81,10 @@ fn build() -> (Schema, Fields) {
         frame: ["frame_high", "frame_low"].map(|name| builder.add_u64_field(name, column.clone())),
         object: builder.add_bytes_field("object", BytesOptions::default().set_indexed()),
         fields: builder.add_json_field("fields", JsonObjectOptions::default().set_indexing_options(raw)),
-        texts: builder.add_json_field("texts", JsonObjectOptions::default().set_indexing_options(words.clone())),
+        texts: builder
+            .add_json_field("texts", JsonObjectOptions::default().set_indexing_options(words.clone())),
         words: builder.add_text_field("words", TextOptions::default().set_indexing_options(words)),
-        json: builder.add_bytes_field("json", BytesOptions::default().set_stored()),
+        json: builder.add_text_field("json", TextOptions::default().set_stored()),
         addresses: ADDRESSES
             .iter()
             .map(|path| builder.add_ip_addr_field(path, IpAddrOptions::default().set_indexed()))

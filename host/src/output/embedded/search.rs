@@ -36,8 +36,25 @@ const BUCKETS: i64 = 60;
 
 /// Seconds that the buckets of such a histogram may be long.
 const INTERVALS: [i64; 19] = [
-    1, 5, 10, 30, 60, 300, 600, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 432_000, 864_000, 2_592_000, 7_776_000,
-    31_536_000, 315_360_000,
+    1,
+    5,
+    10,
+    30,
+    60,
+    300,
+    600,
+    1800,
+    3600,
+    10_800,
+    21_600,
+    43_200,
+    86_400,
+    432_000,
+    864_000,
+    2_592_000,
+    7_776_000,
+    31_536_000,
+    315_360_000,
 ];
 
 /// What to search for.
@@ -180,9 +197,8 @@ impl EmbeddedIndex {
         if wanted > MAXIMUM_HITS {
             return Err(IndexError::TooManyHits { limit: MAXIMUM_HITS });
         }
-        let partial = self.over_segments(request, |part, hits| {
-            Ok((hits.count(), newest(part.reader(), &hits, wanted)?))
-        })?;
+        let partial = self
+            .over_segments(request, |part, hits| Ok((hits.count(), newest(part.reader(), &hits, wanted)?)))?;
         let total = partial.iter().map(|(_, (total, _))| total).sum();
         let mut candidates: Vec<(Candidate, &Part)> = partial
             .iter()
@@ -198,7 +214,11 @@ impl EmbeddedIndex {
     ///
     /// # Errors
     /// When a day cannot be read.
-    pub fn histogram(&self, request: &SearchRequest, interval_ns: Option<i64>) -> Result<Histogram, IndexError> {
+    pub fn histogram(
+        &self,
+        request: &SearchRequest,
+        interval_ns: Option<i64>,
+    ) -> Result<Histogram, IndexError> {
         let times = |part: &Part| {
             let column = part.reader().fast_fields().date(TIMESTAMP)?;
             Ok(column.first_or_default_col(tantivy::DateTime::MIN))
@@ -213,7 +233,8 @@ impl EmbeddedIndex {
             Ok((hits, span))
         })?;
         let spans = || partial.iter().filter_map(|(_, (_, span))| *span);
-        let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max()) else {
+        let (Some(first), Some(last)) = (spans().map(|span| span.0).min(), spans().map(|span| span.1).max())
+        else {
             return Ok(Histogram::default());
         };
         let interval_ns =
@@ -222,7 +243,9 @@ impl EmbeddedIndex {
         for (part, (hits, _)) in &partial {
             let times = times(part).map_err(|failure| part.failed(failure))?;
             for document in hits.iter() {
-                *buckets.entry(times.get_val(document).into_timestamp_nanos().div_euclid(interval_ns)).or_default() += 1;
+                *buckets
+                    .entry(times.get_val(document).into_timestamp_nanos().div_euclid(interval_ns))
+                    .or_default() += 1;
             }
         }
         let buckets = buckets
@@ -239,7 +262,8 @@ impl EmbeddedIndex {
     pub fn count_object(&self, object: [u8; 16]) -> Result<u64, IndexError> {
         let mut count = 0;
         for part in self.parts(&(i64::MIN..=i64::MAX))? {
-            count += postings::count_object(part.reader(), object).map_err(|error| part.failed(error.into()))?;
+            count +=
+                postings::count_object(part.reader(), object).map_err(|error| part.failed(error.into()))?;
         }
         Ok(count)
     }
@@ -260,7 +284,8 @@ impl EmbeddedIndex {
         let run = || {
             while let Some(part) = parts.get(next.fetch_add(1, Atomic::Relaxed)) {
                 let hits = part.segment().hits(&request.plan.predicate, &times);
-                let result = hits.and_then(|hits| work(part, hits)).map_err(|failure| part.failed(failure))?;
+                let result =
+                    hits.and_then(|hits| work(part, hits)).map_err(|failure| part.failed(failure))?;
                 lock(&results).push((part.clone(), result));
             }
             Ok(())
@@ -270,7 +295,8 @@ impl EmbeddedIndex {
             let threads: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
             let mut result = run();
             for thread in threads {
-                let other = thread.join().unwrap_or_else(|_| Err(IndexError::Stopped { dir: self.dir.clone() }));
+                let other =
+                    thread.join().unwrap_or_else(|_| Err(IndexError::Stopped { dir: self.dir.clone() }));
                 result = result.and(other);
             }
             result
@@ -308,7 +334,8 @@ impl EmbeddedIndex {
         let reader = day::open_reader(&index).map_err(IndexError::engine("open", &dir))?;
         // A commit between these two reads can only have widened the span.
         let meta_after = index.load_metas().map_err(IndexError::engine("read", &dir))?;
-        let span = match (day::span_of(meta.payload.as_deref()), day::span_of(meta_after.payload.as_deref())) {
+        let span = match (day::span_of(meta.payload.as_deref()), day::span_of(meta_after.payload.as_deref()))
+        {
             (Some(before), Some(after)) => Some((before.0.min(after.0), before.1.max(after.1))),
             _ => None,
         };
@@ -385,7 +412,12 @@ fn load<'a>(chosen: impl Iterator<Item = (Candidate, &'a Part)>) -> Result<Vec<H
                 }
             };
             let document: TantivyDocument = store.get(candidate.document)?;
-            let json = document.get_first(field).and_then(|value| value.as_bytes()).unwrap_or_default().to_vec();
+            let json = document
+                .get_first(field)
+                .and_then(|value| value.as_str())
+                .unwrap_or_default()
+                .as_bytes()
+                .to_vec();
             Ok(Hit {
                 id: whole(candidate.id.0),
                 frame: whole([frames[0].get_val(candidate.document), frames[1].get_val(candidate.document)]),

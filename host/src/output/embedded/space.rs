@@ -6,7 +6,9 @@ use super::error::IndexError;
 
 /// Bytes that an ordinary process may still write to the file system of `dir`.
 pub(super) fn free_bytes(dir: &Path) -> Result<u64, IndexError> {
-    let status = rustix::fs::statvfs(dir).map_err(std::io::Error::from).map_err(IndexError::io("read the disk of", dir))?;
+    let status = rustix::fs::statvfs(dir)
+        .map_err(std::io::Error::from)
+        .map_err(IndexError::io("read the disk of", dir))?;
     Ok(status.f_bavail.saturating_mul(status.f_frsize))
 }
 

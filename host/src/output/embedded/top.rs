@@ -110,13 +110,19 @@ impl EmbeddedIndex {
                 all.add(key, documents);
             }
         }
-        let mut values: Vec<(Reverse<u64>, String, Key)> =
-            all.counts.into_iter().map(|(key, documents)| (Reverse(documents), spelling(&key, kind), key)).collect();
+        let mut values: Vec<(Reverse<u64>, String, Key)> = all
+            .counts
+            .into_iter()
+            .map(|(key, documents)| (Reverse(documents), spelling(&key, kind), key))
+            .collect();
         values.sort_unstable_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
         let values = values
             .into_iter()
             .take(count)
-            .map(|(Reverse(documents), spelling, key)| TopValue { value: value(key, spelling, kind), documents })
+            .map(|(Reverse(documents), spelling, key)| TopValue {
+                value: value(key, spelling, kind),
+                documents,
+            })
             .collect();
         Ok(Top { values, total, approximate: all.approximate })
     }
@@ -127,7 +133,8 @@ fn count_values(segment: &Segment<'_>, field: &str, hits: &Bits, counts: &mut Co
     let mut prefix = engine_path(field);
     prefix.push(0);
     segment.for_each_term(fields.fields, &prefix, |term, postings| {
-        let Some((code, value)) = term.strip_prefix(prefix.as_slice()).and_then(|rest| rest.split_first()) else {
+        let Some((code, value)) = term.strip_prefix(prefix.as_slice()).and_then(|rest| rest.split_first())
+        else {
             return Ok(false);
         };
         let key = Type::from_code(*code).and_then(|kind| scalar(kind, value)).and_then(key);
@@ -176,9 +183,8 @@ fn spelling(key: &Key, kind: Kind) -> String {
     match key {
         Key::Text(text) => text.clone(),
         // Dates are held as nanoseconds.
-        Key::Signed(number) if kind == Kind::Date => {
-            jiff::Timestamp::from_nanosecond((*number).into()).map_or_else(|_| number.to_string(), |time| time.to_string())
-        }
+        Key::Signed(number) if kind == Kind::Date => jiff::Timestamp::from_nanosecond((*number).into())
+            .map_or_else(|_| number.to_string(), |time| time.to_string()),
         Key::Signed(number) => number.to_string(),
         Key::Unsigned(number) => number.to_string(),
         Key::Float(bits) => f64::from_bits(*bits).to_string(),

@@ -86,7 +86,8 @@ impl Writer {
         })?;
         super::retention::remove_abandoned(&dir)?;
         Ok(Self {
-            merger: Merger::start(settings.min_free_bytes).map_err(IndexError::io("start merging in", &dir))?,
+            merger: Merger::start(settings.min_free_bytes)
+                .map_err(IndexError::io("start merging in", &dir))?,
             dir,
             settings,
             days: Mutex::default(),
@@ -164,8 +165,10 @@ impl Writer {
                 }
                 days.values().cloned().collect()
             };
-            let idle: Vec<(Arc<Day>, Idle)> =
-                days.iter().flat_map(|day| day.idle().into_iter().map(|idle| (Arc::clone(day), idle))).collect();
+            let idle: Vec<(Arc<Day>, Idle)> = days
+                .iter()
+                .flat_map(|day| day.idle().into_iter().map(|idle| (Arc::clone(day), idle)))
+                .collect();
             let chosen = if short {
                 idle.iter().max_by_key(|(_, idle)| idle.memory)
             } else if idle.len() > MAXIMUM_BUILDERS {
@@ -222,7 +225,8 @@ impl Writer {
         let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.require_space(0)?;
         self.running(|| {
-            let days: Vec<Arc<Day>> = lock(&self.days).values().filter(|day| day.is_pending()).cloned().collect();
+            let days: Vec<Arc<Day>> =
+                lock(&self.days).values().filter(|day| day.is_pending()).cloned().collect();
             let report = Mutex::new(CommitReport::default());
             let next = AtomicUsize::new(0);
             let work = || {
@@ -243,7 +247,8 @@ impl Writer {
                 let threads: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
                 let mut result = work();
                 for thread in threads {
-                    let other = thread.join().unwrap_or_else(|_| Err(IndexError::Stopped { dir: self.dir.clone() }));
+                    let other =
+                        thread.join().unwrap_or_else(|_| Err(IndexError::Stopped { dir: self.dir.clone() }));
                     result = result.and(other);
                 }
                 result
