@@ -126,6 +126,18 @@ fn limits_that_are_granted_hold_instead_of_the_general_ones() {
 }
 
 #[test]
+fn an_answer_that_always_blames_the_first_frame_costs_neither_stack_nor_frames() {
+    let host = hostile();
+    let frames: Vec<String> = (0..12_000).map(|number| format!("CROWD {number}")).collect();
+    let started = Instant::now();
+    // A step down the stack for each frame would end the process.
+    let answer = parse(&host.parser("hostile"), &frames);
+    assert!(answer.verdicts.iter().all(|verdict| word(verdict) == "event"), "alone each is an honest line");
+    assert_eq!(messages(&answer), frames);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_refusal_that_is_taken_well_is_no_breach() {
     let host = hostile();
     let answer = parse(&host.parser("hostile"), &["ASK for a GiB", "after"]);

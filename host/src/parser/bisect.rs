@@ -3,12 +3,13 @@
 //!
 //! A batch that breaks a bound is run again in parts. A single frame that breaks one is a suspect: it runs once more
 //! alone, in a fresh instance, counted in fuel instead of time, so that a busy machine condemns nobody; only a second
-//! breach condemns it. A parser that condemns too many frames trips its breaker: its frames wait, raw, for a fixed
-//! version, so that a broken release costs a little time and no data.
+//! breach condemns it. A parser that condemns too many frames, or cannot even start, trips its breaker: its frames wait,
+//! raw, for a fixed version, so that a broken release costs a little time and no data.
 
 use super::answer::{Answer, Verdict, check};
 use super::contract::{Batch, Wrapped};
 use super::engine::{Breach, CompiledParser, EngineError};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -32,6 +33,14 @@ impl Breaker {
     /// Whether frames wait instead of being parsed.
     pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Opens it for what no frame is to blame for.
+    fn trip(&self, parser: &CompiledParser, breach: &Breach) {
+        if !self.open.swap(true, Ordering::Relaxed) {
+            let parser = &parser.file().manifest.name;
+            tracing::error!(parser, %breach, "a parser's breaker opened: its frames wait for a fixed version");
+        }
     }
 
     fn count(&self, frames: u64, condemned: u64) {
@@ -75,8 +84,18 @@ pub(crate) fn run(
         Err(breach) => breach,
     };
     tracing::debug!(parser = parser.file().manifest.name, %breach, frames = batch.ends.len(), "a batch is bisected");
-    let mut bisection = Bisection { parser, breaker, whole: batch, answer: Answer::default() };
-    bisection.split(0, batch.ends.len(), &breach)?;
+    let answer = Answer::default();
+    let mut bisection = Bisection { parser, breaker, whole: batch, answer, trusting: true };
+    // No frame is at fault for a start. If it does start on fuel, the machine was busy, and the frames run in parts.
+    if matches!(breach, Breach::Start(_))
+        && let Err(breach @ Breach::Start(_)) =
+            parser.run_fuelled(&Part::of(batch, 0, 1.min(batch.ends.len())).batch(batch))?
+    {
+        breaker.trip(parser, &breach);
+        bisection.wait(batch.ends.len());
+        return Ok(bisection.answer);
+    }
+    bisection.run(breach)?;
     Ok(bisection.answer)
 }
 
@@ -95,53 +114,88 @@ struct Bisection<'a> {
     whole: &'a Batch<'a>,
     /// The answer so far: parts are appended in the order of the frames.
     answer: Answer,
+    /// Whether an answer's word for which frame is at fault is taken: until it blamed one that was not.
+    trusting: bool,
+}
+
+/// Frames of the batch, and what is known of them together.
+struct Suspects {
+    frames: Range<usize>,
+    breach: Option<Breach>,
+    /// The only one of them was named by an answer.
+    named: bool,
 }
 
 impl Bisection<'_> {
-    /// Frames `from..to` are known to break a bound together.
-    fn split(&mut self, from: usize, to: usize, breach: &Breach) -> Result<(), EngineError> {
-        if to - from == 1 {
-            return self.decide(from);
-        }
-        // An answer that shows the frame at fault saves the search.
-        let named = match breach {
-            Breach::Contract { frame: Some(frame), .. } => Some(from + *frame as usize).filter(|at| *at < to),
-            _ => None,
-        };
-        let cuts = match named {
-            Some(at) => vec![from..at, at..at + 1, at + 1..to],
-            None => {
-                let middle = from + (to - from) / 2;
-                vec![from..middle, middle..to]
+    /// Gives every frame a verdict, knowing that all of them together break a bound.
+    ///
+    /// A list of what is left, not a recursion: a parser decides how often it is cut, and shall not reach the end of
+    /// the host's stack.
+    fn run(&mut self, breach: Breach) -> Result<(), EngineError> {
+        let frames = 0..self.whole.ends.len();
+        let mut left = vec![Suspects { frames, breach: Some(breach), named: false }];
+        while let Some(Suspects { frames, breach, named }) = left.pop() {
+            let breach = match breach {
+                Some(breach) => breach,
+                None => match self.part(&frames)? {
+                    Some(breach) => breach,
+                    None => {
+                        self.trusting &= !named;
+                        continue;
+                    }
+                },
+            };
+            if frames.len() == 1 {
+                self.decide(frames.start)?;
+            } else {
+                left.extend(self.cut(&frames, &breach));
             }
-        };
-        for part in cuts.into_iter().filter(|part| !part.is_empty()) {
-            self.part(part.start, part.end)?;
         }
         Ok(())
     }
 
-    fn part(&mut self, from: usize, to: usize) -> Result<(), EngineError> {
+    /// Several frames in smaller parts, the last first.
+    fn cut(&self, frames: &Range<usize>, breach: &Breach) -> Vec<Suspects> {
+        let Range { start, end } = *frames;
+        // An answer that shows the frame at fault saves the search.
+        let named = match breach {
+            Breach::Contract { frame: Some(frame), .. } if self.trusting => {
+                Some(start + *frame as usize).filter(|at| *at < end)
+            }
+            _ => None,
+        };
+        let middle = start + frames.len() / 2;
+        let cuts = match named {
+            Some(at) => vec![at + 1..end, at..at + 1, start..at],
+            None => vec![middle..end, start..middle],
+        };
+        let cuts = cuts.into_iter().filter(|frames| !frames.is_empty());
+        cuts.map(|frames| Suspects { named: named == Some(frames.start), frames, breach: None }).collect()
+    }
+
+    /// Runs some of the frames; the breach if they break a bound, too.
+    fn part(&mut self, frames: &Range<usize>) -> Result<Option<Breach>, EngineError> {
         if self.breaker.is_open() {
-            self.answer.append(Answer::of_verdicts(vec![Verdict::Waiting; to - from]));
-            return Ok(());
+            self.wait(frames.len());
+            return Ok(None);
         }
-        let part = Part::of(self.whole, from, to);
+        let part = Part::of(self.whole, frames.start, frames.end);
         // A part takes its share of the time, and twice that; a false alarm costs a repetition, never a frame.
-        let share = self
-            .parser
-            .limits()
-            .deadline
-            .mul_f64(2.0 * (to - from) as f64 / self.whole.ends.len().max(1) as f64);
-        let deadline = share.max(PART_DEADLINE).min(self.parser.limits().deadline);
+        let limit = self.parser.limits().deadline;
+        let share = limit.mul_f64(2.0 * frames.len() as f64 / self.whole.ends.len().max(1) as f64);
+        let deadline = share.max(PART_DEADLINE).min(limit);
         match attempt(self.parser, &part.batch(self.whole), deadline)? {
             Ok(answer) => {
-                self.breaker.count((to - from) as u64, 0);
+                self.breaker.count(frames.len() as u64, 0);
                 self.answer.append(answer);
-                Ok(())
+                Ok(None)
             }
-            Err(breach) => self.split(from, to, &breach),
+            Err(breach) => Ok(Some(breach)),
         }
+    }
+
+    fn wait(&mut self, frames: usize) {
+        self.answer.append(Answer::of_verdicts(vec![Verdict::Waiting; frames]));
     }
 
     /// One frame alone, on fuel.
@@ -152,6 +206,10 @@ impl Bisection<'_> {
             Ok(answer) => {
                 self.breaker.count(1, 0);
                 self.answer.append(answer);
+            }
+            Err(breach @ Breach::Start(_)) => {
+                self.breaker.trip(self.parser, &breach);
+                self.wait(1);
             }
             Err(breach) => {
                 tracing::debug!(parser = self.parser.file().manifest.name, %breach, "a frame is condemned");

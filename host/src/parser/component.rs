@@ -38,6 +38,10 @@ pub enum ComponentError {
         "{path} imports `{import}`, and a parser gets nothing; remove what needs it (often a crate that uses clocks, random numbers or files)"
     )]
     Import { path: PathBuf, import: String },
+    #[error(
+        "{path} has more than one `{MANIFEST_SECTION}` section; build it anew with `cargo xtask build-parsers`"
+    )]
+    SeveralManifests { path: PathBuf },
     #[error("the manifest of {path} is refused")]
     Manifest {
         path: PathBuf,
@@ -118,6 +122,10 @@ impl ComponentFile {
                 wasmparser::Payload::End(_) => depth = depth.saturating_sub(1),
                 // Sections of modules inside the component are not ours.
                 wasmparser::Payload::CustomSection(section) if depth == 1 => match section.name() {
+                    // Whoever reads the first and whoever reads the last would see two different parsers.
+                    MANIFEST_SECTION if manifest.is_some() => {
+                        return Err(ComponentError::SeveralManifests { path });
+                    }
                     MANIFEST_SECTION => manifest = Some(section.data()),
                     FIXTURE_SECTION => fixtures.extend(read_fixture(section.data())),
                     _ => {}

@@ -70,6 +70,13 @@ pub enum Breach {
     Memory { limit: u64 },
     #[error("the parser's output of {bytes} bytes is over the bound of {limit}")]
     Output { bytes: u64, limit: u64 },
+    /// Documents aside, all that an answer holds: lists and strings may alias memory, so that a small instance can
+    /// answer with more than the host has.
+    #[error("the parser's answer is over the bound of {limit} bytes")]
+    Answer { limit: u64 },
+    /// No instance can be made, whatever it would be given to parse. No frame's fault.
+    #[error("the parser does not start: {0}")]
+    Start(String),
     /// The answer is not what the contract asks for; the frame at fault, where it is known.
     #[error("the parser's answer breaks the contract: {what}")]
     Contract { what: String, frame: Option<u32> },
@@ -83,7 +90,8 @@ impl Breach {
             Breach::Deadline => "deadline",
             Breach::Fuel => "fuel",
             Breach::Memory { .. } => "memory",
-            Breach::Output { .. } => "output",
+            Breach::Output { .. } | Breach::Answer { .. } => "output",
+            Breach::Start(_) => "start",
             Breach::Contract { .. } => "contract",
         }
     }
@@ -299,9 +307,13 @@ fn load_compiled(engine: &Engine, path: &Path) -> Option<Component> {
 
 fn store_compiled(path: &Path, code: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
+    create_private(folder)?;
     if !is_private(folder) {
-        make_private(folder)?;
+        // It is not made private here: what lies in it already would then be trusted.
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "others can write the folder; remove it, or point `parsers.cache` elsewhere",
+        ));
     }
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     std::io::Write::write_all(&mut file, code)?;
@@ -319,9 +331,9 @@ fn is_private(folder: &Path) -> bool {
 }
 
 #[cfg(unix)]
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700))
+fn create_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// A parser ready to run.
@@ -355,10 +367,10 @@ impl CompiledParser {
     }
 
     /// Takes an idle instance, or makes one.
-    fn checkout(&self) -> Result<Instance, EngineError> {
+    fn checkout(&self) -> Result<Result<Instance, Breach>, EngineError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         match idle {
-            Some(instance) => Ok(instance),
+            Some(instance) => Ok(Ok(instance)),
             None => self.instantiate(&self.timed, &self.sandbox.timed, false),
         }
     }
@@ -368,7 +380,7 @@ impl CompiledParser {
         prepared: &ParserPre<Guard>,
         engine: &Engine,
         fuelled: bool,
-    ) -> Result<Instance, EngineError> {
+    ) -> Result<Result<Instance, Breach>, EngineError> {
         let failed = |source| EngineError::Instantiate { parser: self.file.manifest.name.clone(), source };
         let memory_limit =
             usize::try_from(self.limits.memory_bytes.min(self.sandbox.memory_bytes)).unwrap_or(usize::MAX);
@@ -379,20 +391,32 @@ impl CompiledParser {
         } else {
             store.set_epoch_deadline(ticks(self.limits.deadline));
         }
-        let bindings = prepared.instantiate(&mut store).map_err(failed)?;
-        Ok(Instance { store, bindings, fuelled })
+        match prepared.instantiate(&mut store) {
+            Ok(bindings) => Ok(Ok(Instance { store, bindings, fuelled })),
+            // A start that traps or never ends, and a memory that begins too large, are the parser's own.
+            Err(error) => match error.downcast_ref::<Trap>() {
+                Some(trap) => Ok(Err(Breach::Start(trap.to_string()))),
+                None if store.data().denied => {
+                    Ok(Err(Breach::Start(format!("its memory begins above {memory_limit} bytes"))))
+                }
+                None => Err(failed(error)),
+            },
+        }
     }
 
     /// Runs one batch against the clock. The outer error is the machine's, the inner one the parser's.
     ///
     /// # Errors
     /// When no instance can be made.
-    pub(crate) fn run_timed(
+    pub fn run_timed(
         &self,
         batch: &Batch<'_>,
         deadline: Duration,
     ) -> Result<Result<Parsed, Breach>, EngineError> {
-        let mut instance = self.checkout()?;
+        let mut instance = match self.checkout()? {
+            Ok(instance) => instance,
+            Err(breach) => return Ok(Err(breach)),
+        };
         instance.store.set_epoch_deadline(ticks(deadline));
         let answer = self.call(&mut instance, batch);
         if answer.is_ok() {
@@ -413,13 +437,9 @@ impl CompiledParser {
         let Some(prepared) = self.fuelled.get() else {
             return Err(EngineError::Setup(wasmtime::Error::msg("no compiled code")));
         };
-        let mut instance = match self.instantiate(prepared, engine, true) {
+        let mut instance = match self.instantiate(prepared, engine, true)? {
             Ok(instance) => instance,
-            // A start function that loops is the parser's own fault, too.
-            Err(EngineError::Instantiate { source, .. }) if source.downcast_ref::<Trap>().is_some() => {
-                return Ok(Err(Breach::Trap(source.to_string())));
-            }
-            Err(error) => return Err(error),
+            Err(breach) => return Ok(Err(breach)),
         };
         let per_byte = self.limits.fuel / 100_000;
         let fuel = self.limits.fuel.saturating_add(per_byte.saturating_mul(batch.frames.len() as u64));
@@ -437,7 +457,7 @@ impl CompiledParser {
             .bindings
             .weir_parser_parsing()
             .call_parse(&mut instance.store, batch.clone())
-            .map_err(|error| self.breach_of(instance, &error))?;
+            .map_err(|error| self.breach_of(instance, &error, copies))?;
         let bytes = parsed.documents.len() as u64;
         if bytes > limit {
             return Err(Breach::Output { bytes, limit });
@@ -449,7 +469,7 @@ impl CompiledParser {
         (input as u64).saturating_mul(self.limits.output_factor).saturating_add(self.limits.output_extra)
     }
 
-    fn breach_of(&self, instance: &Instance, error: &wasmtime::Error) -> Breach {
+    fn breach_of(&self, instance: &Instance, error: &wasmtime::Error, copies: u64) -> Breach {
         if instance.store.data().denied {
             return Breach::Memory { limit: self.limits.memory_bytes };
         }
@@ -457,8 +477,12 @@ impl CompiledParser {
             Some(Trap::Interrupt) => Breach::Deadline,
             Some(Trap::OutOfFuel) => Breach::Fuel,
             Some(trap) => Breach::Trap(trap.to_string()),
-            // Out of bounds lists, bad UTF-8 in strings, unknown cases: found while lifting the answer.
-            None => Breach::Contract { what: root_cause(error), frame: None },
+            // Found while lifting the answer: too much to copy (wasmtime has no type for it that could be asked for),
+            // out of bounds lists, bad UTF-8 in strings, unknown cases.
+            None => match root_cause(error) {
+                what if what.contains("fuel allocated for hostcalls") => Breach::Answer { limit: copies },
+                what => Breach::Contract { what, frame: None },
+            },
         }
     }
 

@@ -36,6 +36,11 @@ impl Parser {
         &self.compiled.file().digest
     }
 
+    /// The compiled component, for those who measure it: what it answers is not checked.
+    pub fn compiled(&self) -> &CompiledParser {
+        &self.compiled
+    }
+
     /// The limits it runs under.
     pub fn limits(&self) -> Limits {
         self.compiled.limits()

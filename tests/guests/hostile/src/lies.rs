@@ -18,6 +18,8 @@ pub fn tell(word: &[u8], frame: usize, parsed: &mut Parsed) {
         b"MORE" => parsed.outcomes.push(FrameOutcome::Skipped(SkipReason::Empty)),
         b"COUNT" => parsed.outcomes[frame] = FrameOutcome::Events(7),
         b"NONE" => parsed.outcomes[frame] = FrameOutcome::Events(0),
+        // In company, the first frame is blamed, whatever it is.
+        b"CROWD" if parsed.outcomes.len() > 1 => parsed.outcomes[0] = FrameOutcome::Events(7),
         b"GHOST" => parsed.outcomes[frame] = FrameOutcome::Skipped(SkipReason::Comment),
         b"STRANGER" => parsed.frames[frame] = u32::MAX,
         b"UNTIMED" => drop(parsed.timestamps.pop()),
