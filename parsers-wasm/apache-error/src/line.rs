@@ -1,6 +1,7 @@
 //! The parts of a line: brackets, then what the program says.
 
 use weir_parser_sdk::quoted::some;
+use weir_parser_sdk::text::cut;
 use weir_parser_sdk::{ParseError, json};
 
 /// The fields of a line; a `-` is an absent value.
@@ -68,8 +69,7 @@ impl<'a> Line<'a> {
     /// Takes what stands in brackets; `false` for what belongs to the message.
     fn take(&mut self, inside: &'a str) -> bool {
         if let Some(process) = inside.strip_prefix("pid ") {
-            let (process, thread) =
-                process.split_once(":tid ").map_or((process, None), |(a, b)| (a, Some(b)));
+            let (process, thread) = cut(process, ":tid ").map_or((process, None), |(a, b)| (a, Some(b)));
             self.process = number(process);
             self.thread = thread.and_then(number);
             return self.process.is_some();
@@ -113,7 +113,7 @@ impl<'a> Line<'a> {
 
     /// `mod_authz_core.c(820): `
     fn take_source(&mut self, rest: &'a str) -> &'a str {
-        let source = rest.split_once("): ").and_then(|(head, behind)| {
+        let source = cut(rest, "): ").and_then(|(head, behind)| {
             let (file, line) = head.split_once('(')?;
             let named = file.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "c" | "h" | "cpp"));
             (named && !file.contains(' ') && json::is_integer(line.as_bytes()))
@@ -128,7 +128,7 @@ impl<'a> Line<'a> {
     fn take_status(&mut self, rest: &'a str) -> &'a str {
         let status = rest.strip_prefix('(').and_then(|inside| {
             let (number, behind) = inside.split_once(')')?;
-            let (text, behind) = behind.split_once(": ")?;
+            let (text, behind) = cut(behind, ": ")?;
             json::is_integer(number.as_bytes()).then_some((number, text, behind))
         });
         let Some((number, text, behind)) = status else { return rest };
@@ -139,7 +139,7 @@ impl<'a> Line<'a> {
 
     fn set_message(&mut self) {
         let mut message = self.text;
-        if let Some((code, behind)) = message.split_once(": ")
+        if let Some((code, behind)) = cut(message, ": ")
             && is_code(code)
         {
             self.code = Some(code);

@@ -111,7 +111,8 @@ impl<'a> Identity<'a> {
     /// What tells apart those who share a role: the session's name, behind the colon of the principal's id.
     fn session(&self) -> Option<JsonText<'a>> {
         let principal = self.principal?;
-        let (_, session) = principal.raw().rsplit_once(':')?;
+        let raw = principal.raw();
+        let session = raw.get(memchr::memrchr(b':', raw.as_bytes())? + 1..)?;
         Some(principal.part(session))
     }
 

@@ -6,6 +6,7 @@
 
 use weir_parser_sdk::ObjectWriter;
 use weir_parser_sdk::quoted::some;
+use weir_parser_sdk::text::{find, find_all};
 
 /// A message and its context.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(crate) struct Context<'a> {
     pub(crate) host: Option<&'a str>,
     pub(crate) referrer: Option<&'a str>,
     pub(crate) login: Option<&'a str>,
+    /// The mail proxy's client turned to TLS inside the connection.
+    pub(crate) starttls: bool,
     /// Whatever else stands in the list, as it stands.
     pub(crate) rest: Option<&'a str>,
 }
@@ -33,7 +36,7 @@ impl<'a> Context<'a> {
 
     fn find(text: &'a str, strict: bool) -> Option<Self> {
         // A message that names more clients than this was made to be slow.
-        text.match_indices(", client: ").take(MOST_CANDIDATES).find_map(|(at, _)| {
+        find_all(text, ", client: ").take(MOST_CANDIDATES).find_map(|at| {
             let (message, list) = text.split_at_checked(at)?;
             Some(Context { message, ..Self::read(list, strict)? })
         })
@@ -55,7 +58,10 @@ impl<'a> Context<'a> {
                 (quoted.get(..end)?, quoted.get(end + 1..)?)
             } else {
                 // Addresses and server names hold neither commas nor blanks.
-                let (bare, behind) = value.split_at_checked(value.find(", ").unwrap_or(value.len()))?;
+                let (bare, behind) = value.split_at_checked(find(value, ", ").unwrap_or(value.len()))?;
+                let plain = bare.strip_suffix(" using starttls").filter(|_| key == "client");
+                context.starttls |= plain.is_some();
+                let bare = plain.unwrap_or(bare);
                 if bare.contains(['"', ' ', '\n']) {
                     return None;
                 }
@@ -93,6 +99,9 @@ impl<'a> Context<'a> {
             .optional("referrer", self.referrer)
             .optional("login", self.login)
             .optional("traffic", self.rest);
+        if self.starttls {
+            vendor.boolean("starttls", true);
+        }
     }
 }
 
@@ -143,6 +152,8 @@ mod tests {
         assert_eq!(stream.rest, Some("bytes from/to client:0/0"));
         let mail = Context::split("auth failed, client: 192.0.2.1, server: 0.0.0.0:25, login: \"ana\"");
         assert_eq!((mail.client, mail.login), (Some("192.0.2.1"), Some("ana")));
+        let tls = Context::split("x, client: 192.0.2.1 using starttls, server: 0.0.0.0:587, login: \"ana\"");
+        assert_eq!((tls.client, tls.starttls, tls.login), (Some("192.0.2.1"), true, Some("ana")));
         let empty = Context::split(
             "x, client: 192.0.2.1, server: , request: \"GET / HTTP/1.1\", host: \"\", referrer: \"\"",
         );

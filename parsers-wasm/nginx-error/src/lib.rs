@@ -9,6 +9,7 @@ use weir_parser_sdk::access::{unwrap_syslog, write_peer, write_service, write_ur
 use weir_parser_sdk::network::split_host_port;
 use weir_parser_sdk::quoted::some;
 use weir_parser_sdk::syslog::Head;
+use weir_parser_sdk::text::cut;
 use weir_parser_sdk::url::Request;
 use weir_parser_sdk::{
     Category, Context, Event, EventOutcome, Frame, Kind, Outcome, ParseError, Parser, Skip, Type, ecs, json,
@@ -54,8 +55,8 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn parse(text: &'a str, event: &Event<'_>) -> Result<Self, ParseError> {
         const SHAPE: &str = "expected YYYY/MM/DD hh:mm:ss [LEVEL] PID#TID: MESSAGE";
-        let (time, rest) = text.split_once(" [").ok_or_else(|| ParseError::no_match(SHAPE))?;
-        let (level, rest) = rest.split_once("] ").ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (time, rest) = cut(text, " [").ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (level, rest) = cut(rest, "] ").ok_or_else(|| ParseError::no_match(SHAPE))?;
         let time = event.context().parse_iso(time).ok_or_else(|| ParseError::no_match(SHAPE))?;
         if !is_level(level) {
             return Err(ParseError::bad_field("level", "none of nginx's eight levels"));
@@ -76,22 +77,27 @@ impl<'a> Line<'a> {
     fn write(&self, head: Option<&Head<'_>>, event: &mut Event<'_>) {
         let happened = Happened::split(self.message);
         let failed = is_failure(self.level);
-        let user = happened.message.strip_prefix("user \"").and_then(|rest| rest.split_once('"'));
-        // Basic authentication: `user "ana": password mismatch`, `user "ana" was not found in "…"`.
-        let user =
-            user.filter(|(_, rest)| rest.contains("password mismatch") || rest.contains("was not found in"));
-        let categories: &[Category] =
-            if user.is_some() { &[Category::Web, Category::Authentication] } else { &[Category::Web] };
-        event.categorize(Kind::Event, categories, if failed { &[Type::Error] } else { &[Type::Info] });
-        if user.is_some() {
+        let attempt = Attempt::of(happened.message);
+        // An `error` is no type of `authentication` in ECS.
+        let (categories, types): (&[Category], &[Type]) = match (attempt.is_some(), failed) {
+            (true, true) => (&[Category::Web, Category::Authentication], &[Type::Info, Type::Error]),
+            (true, false) => (&[Category::Web, Category::Authentication], &[Type::Info]),
+            (false, true) => (&[Category::Web], &[Type::Error]),
+            (false, false) => (&[Category::Web], &[Type::Info]),
+        };
+        event.categorize(Kind::Event, categories, types);
+        if let Some(attempt) = &attempt {
             event.set(ecs::EVENT_ACTION, "authentication");
-        }
-        if user.is_some() || (failed && self.level != "warn" && happened.client.is_some()) {
+            event.set(ecs::EVENT_OUTCOME, attempt.outcome);
+            event.set_some(ecs::EVENT_REASON, attempt.reason);
+        } else if failed && self.level != "warn" && happened.client.is_some() {
             event.set(ecs::EVENT_OUTCOME, EventOutcome::Failure);
         }
         event.timestamp(self.time);
         event.set(ecs::MESSAGE, self.message);
-        if let Some(client) = happened.client.and_then(some) {
+        // Stream and mail begin a session with a message of its own, without context.
+        let client = happened.client.and_then(some).or_else(|| connected(happened.message));
+        if let Some(client) = client {
             write_peer(client, event);
         }
         let request = happened.request.map(Request::split).unwrap_or_default();
@@ -105,7 +111,7 @@ impl<'a> Line<'a> {
             relate(name, event);
         }
         // The mail proxy says who logs in.
-        if let Some(name) = user.map(|(name, _)| name).or(happened.login) {
+        if let Some(name) = attempt.and_then(|attempt| attempt.user).or(happened.login) {
             event.set(ecs::USER_NAME, name);
             event.related_user(name);
         }
@@ -130,6 +136,40 @@ impl<'a> Line<'a> {
         vendor.string("message", happened.message);
         happened.write(&mut vendor);
     }
+}
+
+/// Somebody tries to prove who they are.
+struct Attempt<'a> {
+    /// Where the message names the user; the mail proxy's stands in the context.
+    user: Option<&'a str>,
+    outcome: EventOutcome,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Basic authentication: `user "ana": password mismatch`, `user "ana" was not found in "…"`. The mail proxy:
+    /// `client logged in`, `client login failed: "REASON" while in http auth state`.
+    fn of(message: &'a str) -> Option<Self> {
+        if message == "client logged in" {
+            return Some(Attempt { user: None, outcome: EventOutcome::Success, reason: None });
+        }
+        let outcome = EventOutcome::Failure;
+        if let Some(rest) = message.strip_prefix("client login failed: \"") {
+            // What the authentication server answered, which may hold quotes.
+            let reason = rest.rsplit_once('"').map_or(rest, |(reason, _)| reason);
+            return Some(Attempt { user: None, outcome, reason: Some(reason) });
+        }
+        let (user, rest) = message.strip_prefix("user \"")?.split_once('"')?;
+        let reason = ["password mismatch", "was not found in"].into_iter().find(|reason| rest.contains(reason))?;
+        let reason = if reason == "was not found in" { "user not found" } else { reason };
+        Some(Attempt { user: Some(user), outcome, reason: Some(reason) })
+    }
+}
+
+/// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`.
+fn connected(message: &str) -> Option<&str> {
+    let (client, _) = cut(message.strip_prefix("client ")?, " connected to ")?;
+    (!client.contains(' ')).then_some(client)
 }
 
 fn relate(host: &str, event: &mut Event<'_>) {

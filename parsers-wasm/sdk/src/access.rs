@@ -15,6 +15,7 @@
 use crate::network::{http_outcome, split_host_port};
 use crate::quoted::{Splitter, Token, some};
 use crate::syslog::{Head, Scope};
+use crate::text::cut;
 use crate::url::{Request, Url};
 use crate::{
     Category, Context, DESTINATION, Event, Kind, ObjectWriter, ParseError, SOURCE, aws, ecs, ip_version,
@@ -412,7 +413,7 @@ impl<'a> Prefix<'a> {
             let (address, ident, user) = (some(address), some(ident), some(user.trim_matches('"')));
             return Prefix { address, ident, user, ..Prefix::default() };
         }
-        let (who, ident, user) = if let Some((who, user)) = prefix.split_once(" - ") {
+        let (who, ident, user) = if let Some((who, user)) = cut(prefix, " - ") {
             (who, None, some(user.trim_matches([' ', '"'])))
         } else if let Some(who) = prefix.strip_suffix(" -") {
             (who, None, None)

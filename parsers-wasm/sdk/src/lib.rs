@@ -47,6 +47,7 @@ pub mod reader;
 mod run;
 pub mod syslog;
 pub mod template;
+pub mod text;
 pub mod time;
 pub mod url;
 

@@ -77,6 +77,14 @@ pub fn set_tls(event: &mut Event<'_>, version: Option<&str>, cipher: Option<&str
     event.set_some(ecs::TLS_CIPHER, cipher);
 }
 
+/// Whether a text begins with a cipher and a protocol, as load balancers write them: `ECDHE-RSA-AES128-SHA TLSv1.2 …`,
+/// `- - …`; nothing at all counts, too. It is what stands behind a field in quotes that may hold quotes itself.
+pub fn begins_with_tls(text: &str) -> bool {
+    let Some((cipher, protocol)) = text.split_once(' ') else { return text.is_empty() };
+    !cipher.ends_with('"')
+        && (["TLSv", "SSLv", "- "].iter().any(|start| protocol.starts_with(start)) || protocol == "-")
+}
+
 /// `event.type` and `event.outcome` of a web request that was answered with this status: a failure from 400 on, an
 /// error as well from 500 on, unknown without a status.
 #[inline]
@@ -109,6 +117,16 @@ mod tests {
             ("", "", None),
         ] {
             assert_eq!(split_host_port(text), (host, port), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cipher_and_a_protocol_are_told_from_text_in_quotes() {
+        for text in ["", "- -", "- - x", "AES128-SHA TLSv1.2", "AES128-SHA SSLv3 arn"] {
+            assert!(begins_with_tls(text), "{text}");
+        }
+        for text in ["-", "AES128-SHA", "x\" AES128-SHA TLSv1.2", "b c", "\"curl/8\" - -"] {
+            assert!(!begins_with_tls(text), "{text}");
         }
     }
 

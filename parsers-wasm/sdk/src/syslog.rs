@@ -96,7 +96,8 @@ impl<'a> Head<'a> {
 
     fn set_tag(&mut self, rest: &'a str) {
         let rest = rest.trim_start_matches(' ');
-        let tag = split_tag(rest);
+        // Firewalls set the colon apart: `fw1 : %ASA-6-302013: Built …`.
+        let tag = split_tag(rest.strip_prefix(": ").unwrap_or(rest));
         self.program = tag.0;
         self.process = tag.1;
         self.text = tag.2.trim_matches([' ', '\r', '\n']);
@@ -137,12 +138,15 @@ impl<'a> Head<'a> {
         event.set_some(ecs::PROCESS_WORKING_DIRECTORY, working_directory);
     }
 
-    /// Sets `host.name` and `host.hostname`, the wrapper's or configured host where the line names none.
+    /// Sets `host.name`, `host.hostname` and, where that is an address, `host.ip`; the wrapper's or configured host
+    /// where the line names none.
     #[inline]
     pub fn set_host(&self, event: &mut Event<'_>) {
         if let Some(host) = self.host.or(event.context().origin.host.as_deref()) {
             event.set(ecs::HOST_NAME, host);
             event.set(ecs::HOST_HOSTNAME, host);
+            // Relays write the address of a host that has no name.
+            event.set_ip(ecs::HOST_IP, host);
             event.related_host(host);
         }
     }
@@ -453,6 +457,7 @@ mod tests {
             ("web1 Mail Helper[9]: x", (Some("web1"), Some("Mail Helper"), Some("9"), "x")),
             ("web1 launchd[1] (a.job[7]): x", (Some("web1"), Some("launchd"), Some("1"), "(a.job[7]): x")),
             ("web1 prog[7] x: y", (Some("web1"), Some("prog"), Some("7"), "x: y")),
+            ("fw1 : %ASA-6-302013: x", (Some("fw1"), Some("%ASA-6-302013"), None, "x")),
             ("web1 app[worker]: x", (Some("web1"), Some("app"), Some("worker"), "x")),
             (
                 "web1 last message repeated 2 times",

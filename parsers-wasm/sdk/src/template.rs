@@ -446,15 +446,23 @@ impl Shape {
 /// Copies in whole blocks: what is copied too much is overwritten by what comes next, or cut off.
 #[inline(always)]
 fn copy(to: &mut [u8], at: usize, from: &[u8], start: usize, length: usize) -> Option<usize> {
-    let mut done = 0;
-    loop {
-        let block = from.get(start + done..start + done + 16)?.first_chunk::<16>()?;
-        *to.get_mut(at + done..at + done + 16)?.first_chunk_mut::<16>()? = *block;
-        done += 16;
-        if done >= length {
-            return Some(at + length);
+    copy_block(to, at, from, start)?;
+    // Without a loop for the lengths that are common.
+    if length > 16 {
+        copy_block(to, at + 16, from, start + 16)?;
+        let mut done = 32;
+        while done < length {
+            copy_block(to, at + done, from, start + done)?;
+            done += 16;
         }
     }
+    Some(at + length)
+}
+
+#[inline(always)]
+fn copy_block(to: &mut [u8], at: usize, from: &[u8], start: usize) -> Option<()> {
+    *to.get_mut(at..)?.first_chunk_mut::<16>()? = *from.get(start..)?.first_chunk::<16>()?;
+    Some(())
 }
 
 impl Day {

@@ -4,6 +4,7 @@
 //! account `user.target.name`.
 
 use super::{Finding, present, quoted};
+use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Type};
 
 const IAM: &[Category] = &[Category::Iam];
@@ -95,12 +96,12 @@ fn membership(text: &str) -> Option<Finding<'_>> {
         return Some(Finding { user: Some(user), group: Some(group), ..done(GROUP_CHANGE, action) });
     }
     let rest = text.strip_prefix("user ")?;
-    let (action, (target, rest)) = if let Some(split) = rest.split_once(" added by ") {
+    let (action, (target, rest)) = if let Some(split) = cut(rest, " added by ") {
         ("user_added_to_group", split)
     } else {
-        ("user_removed_from_group", rest.split_once(" removed by ")?)
+        ("user_removed_from_group", cut(rest, " removed by ")?)
     };
-    let (actor, group) = rest.split_once(" to group ").or_else(|| rest.split_once(" from group "))?;
+    let (actor, group) = cut(rest, " to group ").or_else(|| cut(rest, " from group "))?;
     let (user, target, group) = (present(actor), present(target), present(group));
     Some(Finding { user, target, group, ..done(GROUP_CHANGE, action) })
 }
@@ -108,7 +109,7 @@ fn membership(text: &str) -> Option<Finding<'_>> {
 /// `password for 'ana' changed by 'root'`, `change user 'ana' password`, `changed password expiry for ana`
 fn password(text: &str) -> Option<Finding<'_>> {
     if let Some(rest) = text.strip_prefix("password for ") {
-        let (target, actor) = rest.split_once(" changed by ")?;
+        let (target, actor) = cut(rest, " changed by ")?;
         let (user, target) = (present(actor.trim_matches('\'')), present(target.trim_matches('\'')));
         return Some(Finding { user, target, ..done(USER_CHANGE, "password_changed") });
     }
@@ -125,7 +126,7 @@ fn named<'a>(program: &str, text: &'a str) -> Option<Finding<'a>> {
     let user = |class: Finding<'a>| Finding { user: Some(name), ..class };
     let group = |class: Finding<'a>| Finding { group: Some(name), ..class };
     if text.starts_with("failed adding user ") {
-        let reason = text.split_once("', ").map(|(_, reason)| reason);
+        let reason = cut(text, "', ").map(|(_, reason)| reason);
         let class = Finding::new(IAM, USER_CREATION, "user_created", EventOutcome::Failure);
         return Some(Finding { reason, ..user(class) });
     }

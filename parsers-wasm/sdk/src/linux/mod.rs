@@ -14,6 +14,7 @@ mod session;
 mod sshd;
 
 use crate::syslog::{Head, Scope};
+use crate::text::cut;
 use crate::{
     Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs, ip_version,
 };
@@ -94,7 +95,7 @@ pub fn write_event(frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, 
 fn understand<'a>(program: &str, text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     // Cron and others are named by their path; old PAM puts its module into the tag.
     let name = program.rsplit_once('/').map_or(program, |(_, name)| name);
-    if let Some((service, module)) = name.split_once("(pam_") {
+    if let Some((service, module)) = cut(name, "(pam_") {
         return pam::understand_old(service, module.trim_end_matches(')'), text, event);
     }
     if text.starts_with("pam_") {
@@ -110,7 +111,7 @@ fn understand<'a>(program: &str, text: &'a str, event: &mut Event<'_>) -> Option
         "CRON" | "cron" | "crond" | "crontab" | "anacron" => session::cron(text),
         "useradd" | "userdel" | "usermod" | "groupadd" | "groupdel" | "groupmod" | "gpasswd" | "passwd"
         | "chage" | "chfn" | "chsh" | "newusers" | "chpasswd" => accounts::understand(name, text, event),
-        _ => text.contains("refused connect from ").then(|| sshd::refused(text)).flatten(),
+        _ => sshd::refused(text),
     }
 }
 

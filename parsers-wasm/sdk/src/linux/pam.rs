@@ -2,6 +2,7 @@
 //! speak in.
 
 use super::{Finding, present};
+use crate::text::cut;
 use crate::{Category, Event, EventOutcome, ObjectWriter, Type};
 
 /// Where a module was called: `pam_unix(sshd:auth)`.
@@ -36,7 +37,7 @@ impl<'a> Pairs<'a> {
     fn read(text: &'a str) -> Self {
         let mut pairs = Pairs::default();
         // A user's name is the last and may hold blanks.
-        let (text, user) = match text.split_once(" user=") {
+        let (text, user) = match cut(text, " user=") {
             Some((text, user)) => (text, present(user.trim())),
             None => (text, None),
         };
@@ -71,7 +72,7 @@ impl<'a> Pairs<'a> {
 /// A message that begins with `pam_`.
 pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     let (module, rest) = text.split_once('(')?;
-    let (inside, message) = rest.split_once("): ")?;
+    let (inside, message) = cut(rest, "): ")?;
     let (service, phase) = inside.split_once(':').unwrap_or((inside, ""));
     if module.contains(' ') || service.contains(' ') {
         return None;
@@ -149,7 +150,7 @@ fn message<'a>(
         return Some(Finding { user: present(rest), ..class });
     }
     if let Some(rest) = text.strip_prefix("requirement ") {
-        let (_, user) = rest.split_once(" by user ")?;
+        let (_, user) = cut(rest, " by user ")?;
         return text.contains(" not met by ").then(|| Finding {
             user: present(user.trim_matches('"')),
             reason: Some("requirement not met"),
@@ -167,8 +168,8 @@ fn message<'a>(
     }
     if let Some(rest) = text.strip_prefix("user ") {
         // pam_tally2: `user ana (1001) tally 6, deny 5`
-        let (user, rest) = rest.split_once(" (")?;
-        let (id, reason) = rest.split_once(") ")?;
+        let (user, rest) = cut(rest, " (")?;
+        let (id, reason) = cut(rest, ") ")?;
         return reason.starts_with("tally ").then(|| Finding {
             user: present(user),
             user_id: present(id),
@@ -178,7 +179,7 @@ fn message<'a>(
     }
     if let Some(rest) = text.strip_prefix("received for user ") {
         // pam_sss: `received for user ana: 7 (Authentication failure)`
-        let (user, rest) = rest.split_once(": ")?;
+        let (user, rest) = cut(rest, ": ")?;
         let reason = rest.split_once('(').map(|(_, reason)| reason.trim_end_matches(')'));
         return Some(Finding { user: present(user), reason, ..login() });
     }
@@ -190,17 +191,17 @@ fn message<'a>(
 fn denied(text: &str) -> Option<Finding<'_>> {
     let class = Finding::failed_login("access_denied");
     if let Some(rest) = text.strip_prefix("access denied for user ") {
-        let (user, source) = rest.split_once(" from ")?;
-        let cut = |name| present(bare(name));
+        let (user, source) = cut(rest, " from ")?;
+        let unquoted = |name| present(bare(name));
         return Some(Finding {
-            user: cut(user),
-            source: cut(source),
+            user: unquoted(user),
+            source: unquoted(source),
             reason: Some("access denied"),
             ..class
         });
     }
     if let Some(rest) = text.strip_prefix("Access denied for user ") {
-        let (user, reason) = rest.split_once(": ")?;
+        let (user, reason) = cut(rest, ": ")?;
         return Some(Finding { user: present(user), reason: present(reason), ..class });
     }
     let (user, reason) = text.strip_prefix("account ")?.split_once(' ')?;
@@ -218,8 +219,8 @@ fn bare(name: &str) -> &str {
 
 /// OpenSSH's `PAM N more authentication failures; logname= …`, without the `PAM `.
 pub(super) fn more_failures<'a>(rest: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
-    let (count, rest) = rest.split_once(" more authentication failure")?;
-    let (_, rest) = rest.split_once("; ")?;
+    let (count, rest) = cut(rest, " more authentication failure")?;
+    let (_, rest) = cut(rest, "; ")?;
     if count.is_empty() || count.len() > 9 || !count.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -270,7 +271,7 @@ fn opened<'a>(stack: Stack<'_>, rest: &'a str, by_id: &mut Option<&'a str>) -> F
 /// `ana(uid=1000)`
 fn split_id(text: &str) -> (&str, Option<&str>) {
     let text = text.trim();
-    match text.split_once("(uid=") {
+    match cut(text, "(uid=") {
         Some((name, id)) => (name, id.strip_suffix(')').and_then(present)),
         None => (text, None),
     }

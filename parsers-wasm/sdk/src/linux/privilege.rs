@@ -1,6 +1,7 @@
 //! Programs that run a command with another user's rights: sudo, su, pkexec.
 
 use super::{Finding, detail, present};
+use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Type};
 
 const STARTED: &[Category] = &[Category::Process];
@@ -9,7 +10,7 @@ const REFUSED: &[Category] = &[Category::Authentication, Category::Process];
 
 /// `ana : [WHY ; ]TTY=pts/0 ; PWD=/home/ana ; USER=root ; COMMAND=/bin/ls`
 pub(super) fn sudo<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
-    let (user, rest) = text.split_once(" : ")?;
+    let (user, rest) = cut(text, " : ")?;
     let user = user.trim();
     if user.is_empty() || user.contains(' ') || rest.is_empty() {
         return None;
@@ -64,7 +65,7 @@ impl<'a> SudoFields<'a> {
                 fields.command = present(command);
                 break;
             }
-            let (part, behind) = rest.split_once(" ; ").unwrap_or((rest, ""));
+            let (part, behind) = cut(rest, " ; ").unwrap_or((rest, ""));
             rest = behind;
             let (slot, value) = match part.split_once('=') {
                 Some(("HOST", value)) => (&mut fields.host, value),
@@ -128,19 +129,17 @@ fn switched(text: &str) -> Option<(&str, &str, Option<&str>, bool)> {
         None => (false, text),
     };
     // (to root) ana on pts/0
-    if let Some((effective, rest)) = rest.strip_prefix("(to ").and_then(|rest| rest.split_once(") ")) {
+    if let Some((effective, rest)) = rest.strip_prefix("(to ").and_then(|rest| cut(rest, ") ")) {
         let (user, terminal) = on(rest);
         return Some((user, effective, terminal, !failed));
     }
     // Successful su for root by ana; FAILED su for root by ana
     let by = rest.strip_prefix("Successful su for ").or_else(|| rest.strip_prefix("for ").filter(|_| failed));
-    if let Some((effective, user)) = by.and_then(|rest| rest.split_once(" by ")) {
+    if let Some((effective, user)) = by.and_then(|rest| cut(rest, " by ")) {
         return Some((user, effective, None, !failed));
     }
     // 'su root' failed for ana on /dev/pts/0
-    if let Some((effective, rest)) =
-        rest.strip_prefix("'su ").and_then(|rest| rest.split_once("' failed for "))
-    {
+    if let Some((effective, rest)) = rest.strip_prefix("'su ").and_then(|rest| cut(rest, "' failed for ")) {
         let (user, terminal) = on(rest);
         return Some((user, effective, terminal, false));
     }
@@ -155,18 +154,18 @@ fn switched(text: &str) -> Option<(&str, &str, Option<&str>, bool)> {
     // BAD SU ana to root on /dev/ttyp0; ana to root on /dev/ttyp0
     let (success, rest) = rest.strip_prefix("BAD SU ").map_or((true, rest), |rest| (false, rest));
     let (who, terminal) = on(rest);
-    let (user, effective) = who.split_once(" to ")?;
+    let (user, effective) = cut(who, " to ")?;
     let bare = !user.contains(' ') && !effective.contains(' ') && terminal.is_some();
     bare.then_some((user, effective, terminal, success))
 }
 
 /// `ana: Executing command [USER=root] [TTY=/dev/pts/0] [CWD=/home/ana] [COMMAND=/usr/bin/id]`
 pub(super) fn pkexec<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
-    let (user, rest) = text.split_once(": ")?;
-    let (what, rest) = rest.split_once(" [USER=")?;
-    let (effective, rest) = rest.split_once("] [TTY=")?;
-    let (terminal, rest) = rest.split_once("] [CWD=")?;
-    let (directory, command) = rest.split_once("] [COMMAND=")?;
+    let (user, rest) = cut(text, ": ")?;
+    let (what, rest) = cut(rest, " [USER=")?;
+    let (effective, rest) = cut(rest, "] [TTY=")?;
+    let (terminal, rest) = cut(rest, "] [CWD=")?;
+    let (directory, command) = cut(rest, "] [COMMAND=")?;
     let command = command.strip_suffix(']').unwrap_or(command);
     detail(event, "pkexec", "terminal", present(terminal));
     let class = if what == "Executing command" {

@@ -1,13 +1,14 @@
 //! Sessions and jobs: systemd-logind, login, cron.
 
 use super::{Finding, detail, present, quoted};
+use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Type};
 
 /// `New session 5 of user ana.`, since systemd 254 with its class and type; `Removed session 5.`
 pub(super) fn logind<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     let (id, finding) = if let Some(rest) = text.strip_prefix("New session ") {
-        let (id, rest) = rest.split_once(" of user ")?;
-        let user = rest.split_once(" with class ").map_or(rest, |(user, _)| user).trim_end_matches('.');
+        let (id, rest) = cut(rest, " of user ")?;
+        let user = cut(rest, " with class ").map_or(rest, |(user, _)| user).trim_end_matches('.');
         let class =
             Finding::new(&[Category::Session], &[Type::Start], "session_started", EventOutcome::Success);
         (id, Finding { user: present(user), ..class })
@@ -27,10 +28,10 @@ pub(super) fn logind<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding
 /// `FAILED LOGIN 1 FROM host FOR ana, REASON`
 pub(super) fn login<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     let (finding, terminal) = if let Some(rest) = text.strip_prefix("FAILED LOGIN ") {
-        let (place, who) = rest.split_once(" FOR ")?;
+        let (place, who) = cut(rest, " FOR ")?;
         let (user, reason) = who.rsplit_once(", ").map_or((who, None), |(user, reason)| (user, Some(reason)));
         let terminal = quoted(place).next();
-        let source = place.split_once(" FROM ").map(|(_, from)| from).filter(|from| !from.starts_with("tty"));
+        let source = cut(place, " FROM ").map(|(_, from)| from).filter(|from| !from.starts_with("tty"));
         let user = present(user.trim_matches('\''));
         (Finding { reason, source, user, ..Finding::failed_login("login") }, terminal)
     } else {
@@ -42,13 +43,11 @@ pub(super) fn login<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<
         );
         if let Some(rest) = text.strip_prefix("ROOT LOGIN ") {
             let terminal = rest.strip_prefix("ON ").or_else(|| quoted(rest).next())?;
-            let (terminal, source) =
-                terminal.split_once(" FROM ").map_or((terminal, None), |(a, b)| (a, Some(b)));
+            let (terminal, source) = cut(terminal, " FROM ").map_or((terminal, None), |(a, b)| (a, Some(b)));
             (Finding { user: Some("root"), source, ..class }, Some(terminal))
         } else {
             let (terminal, who) = text.strip_prefix("LOGIN ON ")?.split_once(" BY ")?;
-            let (user, source) =
-                who.split_once(" FROM ").map_or((who, None), |(user, host)| (user, Some(host)));
+            let (user, source) = cut(who, " FROM ").map_or((who, None), |(user, host)| (user, Some(host)));
             (Finding { user: present(user), source, ..class }, Some(terminal))
         }
     };
@@ -59,7 +58,7 @@ pub(super) fn login<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<
 /// `(root) CMD (run-parts /etc/cron.hourly)`, `(ana) REPLACE (ana)`
 pub(super) fn cron(text: &str) -> Option<Finding<'_>> {
     let (user, rest) = text.strip_prefix('(')?.split_once(") ")?;
-    let (what, inside) = rest.split_once(" (")?;
+    let (what, inside) = cut(rest, " (")?;
     let inside = inside.strip_suffix(')').unwrap_or(inside);
     let class = match what {
         "CMD" => {

@@ -5,6 +5,7 @@
 //! what follows (a certificate's id) may be the peer's again.
 
 use super::{Finding, present};
+use crate::text::{cut, find_all};
 use crate::{Category, Event, EventOutcome, Type, ip_version};
 
 const NETWORK: &[Category] = &[Category::Network];
@@ -121,7 +122,7 @@ fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> 
             })
         }
         "PAM:" => {
-            let (reason, rest) = rest.split_once(" for ")?;
+            let (reason, rest) = cut(rest, " for ")?;
             let (user, from) = split_user(rest, details)?;
             Some(refused_login(user, from, reason))
         }
@@ -153,7 +154,7 @@ fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> 
             let from = endpoint(rest.strip_prefix("to negotiate with ")?);
             let reason = after_colon(from);
             let (reason, offer) =
-                reason.split_once(". Their offer: ").map_or((reason, None), |(a, b)| (a, Some(b)));
+                cut(reason, ". Their offer: ").map_or((reason, None), |(a, b)| (a, Some(b)));
             details.offer = offer.map(str::trim_end);
             Some(broken("ssh_negotiation_failed", from, reason))
         }
@@ -192,11 +193,11 @@ fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> 
 
 /// `METHOD for [invalid user ]USER from ADDRESS port N ssh2[: KEY]`
 fn attempt<'a>(first: &str, rest: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> {
-    let (method, rest) = rest.split_once(" for ")?;
+    let (method, rest) = cut(rest, " for ")?;
     let (user, from) = split_user(rest, details)?;
     details.method = Some(method);
     let behind = from.rest.trim_start_matches(' ');
-    let (protocol, key) = behind.split_once(": ").map_or((behind, None), |(a, b)| (a, Some(b)));
+    let (protocol, key) = cut(behind, ": ").map_or((behind, None), |(a, b)| (a, Some(b)));
     details.protocol = present(protocol);
     details.key = key;
     let class = match first {
@@ -274,7 +275,7 @@ fn received<'a>(rest: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>>
 /// `USER from HOST not allowed because REASON`, `USER not allowed because REASON`
 fn not_allowed(rest: &str) -> Option<Finding<'_>> {
     let (who, reason) = rest.rsplit_once(" not allowed because ")?;
-    let (user, host) = who.split_once(" from ").map_or((who, None), |(user, host)| (user, present(host)));
+    let (user, host) = cut(who, " from ").map_or((who, None), |(user, host)| (user, present(host)));
     Some(Finding {
         user: Some(user),
         source: host,
@@ -285,7 +286,7 @@ fn not_allowed(rest: &str) -> Option<Finding<'_>> {
 
 /// TCP wrappers, in whatever program: `refused connect from NAME (ADDRESS)`, or the address alone.
 pub(super) fn refused(text: &str) -> Option<Finding<'_>> {
-    let (_, rest) = text.split_once("refused connect from ")?;
+    let (_, rest) = cut(text, "refused connect from ")?;
     let both = rest.rsplit_once(" (").and_then(|(name, inside)| Some((name, inside.strip_suffix(')')?)));
     let Some((name, address)) = both else { return Some(denied("connection_refused", rest, None, None)) };
     // The name may be the address again, or have the peer's user before it (RFC 1413).
@@ -296,10 +297,9 @@ pub(super) fn refused(text: &str) -> Option<Finding<'_>> {
 /// `connection #N from [ADDRESS]:PORT on [ADDRESS]:PORT past MaxStartups`, `… penalty: REASON`
 fn dropped(rest: &str) -> Option<Finding<'_>> {
     let (_, rest) = rest.strip_prefix("connection ")?.split_once("from [")?;
-    let (address, rest) = rest.split_once("]:")?;
+    let (address, rest) = cut(rest, "]:")?;
     let (port, rest) = rest.split_once(' ')?;
-    let reason =
-        rest.split_once("]:").and_then(|(_, behind)| behind.split_once(' ')).map(|(_, reason)| reason);
+    let reason = cut(rest, "]:").and_then(|(_, behind)| behind.split_once(' ')).map(|(_, reason)| reason);
     Some(denied("ssh_refused", address, Some(port), reason))
 }
 
@@ -322,15 +322,15 @@ fn suspicious(text: &str) -> Option<Finding<'_>> {
         ..Finding::new(NETWORK, INFO, "ssh_reverse_mapping", Failure)
     };
     if let Some(rest) = text.strip_prefix("reverse mapping checking getaddrinfo for ") {
-        let (who, _) = rest.split_once(" failed")?;
-        return Some(match who.split_once(" [").and_then(|(name, ip)| Some((name, ip.strip_suffix(']')?))) {
+        let (who, _) = cut(rest, " failed")?;
+        return Some(match cut(who, " [").and_then(|(name, ip)| Some((name, ip.strip_suffix(']')?))) {
             Some((name, ip)) => finding(Some(ip), Some(name), "reverse mapping failed"),
             None => finding(Some(who), None, "reverse mapping failed"),
         });
     }
     if let Some(rest) = text.strip_prefix("Address ") {
-        let (ip, rest) = rest.split_once(" maps to ")?;
-        let (name, _) = rest.split_once(", but this does not map back to the address")?;
+        let (ip, rest) = cut(rest, " maps to ")?;
+        let (name, _) = cut(rest, ", but this does not map back to the address")?;
         return Some(finding(Some(ip), Some(name), "name does not map back to the address"));
     }
     // Nasty PTR record "NAME" is set up for ADDRESS, ignoring
@@ -343,7 +343,7 @@ fn session<'a>(first: &str, rest: &'a str, details: &mut Details<'a>) -> Option<
     let rest = rest.strip_prefix("session: ")?;
     let (what, rest) = match rest.strip_prefix("user ") {
         Some(rest) => ("", rest),
-        None => rest.split_once(" for ")?,
+        None => cut(rest, " for ")?,
     };
     details.terminal = what.strip_prefix("shell on ");
     details.subsystem = what.strip_prefix("subsystem '").and_then(|name| name.strip_suffix('\''));
@@ -419,13 +419,14 @@ fn split_user<'a>(text: &'a str, details: &mut Details<'a>) -> Option<(&'a str, 
 /// `USER from ADDRESS[ port N] …`, at the last such place or at the first. An address with a port behind it is
 /// preferred; a name is taken where there is no address at all.
 fn split_from(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
+    const FROM: &str = "from ";
     // The user's name may be empty.
     let places = || {
-        text.match_indices("from ")
-            .filter(|(at, _)| *at == 0 || text.as_bytes().get(at - 1) == Some(&b' '))
-            .map(|(at, word)| {
+        find_all(text, FROM)
+            .filter(|at| *at == 0 || at.checked_sub(1).and_then(|at| text.as_bytes().get(at)) == Some(&b' '))
+            .map(|at| {
                 let user = text.get(..at.saturating_sub(1)).unwrap_or_default();
-                (user, endpoint(text.get(at + word.len()..).unwrap_or_default()))
+                (user, endpoint(text.get(at + FROM.len()..).unwrap_or_default()))
             })
     };
     let choose = |wanted: fn(&Endpoint<'_>) -> bool| {
@@ -439,7 +440,7 @@ fn split_from(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
 
 /// `USER ADDRESS port N …`, at the last such place or at the first.
 fn split_port(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
-    let mut found = text.match_indices(" port ").filter_map(|(at, _)| {
+    let mut found = find_all(text, " port ").filter_map(|at| {
         let (before, behind) = text.split_at_checked(at)?;
         let (user, address) = before.rsplit_once(' ').unwrap_or(("", before));
         let (port, rest) = port_number(behind)?;
