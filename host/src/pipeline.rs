@@ -254,7 +254,8 @@ impl Pipeline {
         let read_failed =
             |source| PipelineError::Read { bucket: object.bucket.clone(), key: object.key.clone(), source };
         let routes = ObjectRouter::new(&self.router, &object.bucket, &object.key, forced);
-        let whole = self.router.route(&object.bucket, &object.key, &StreamKey::default(), forced);
+        let whole =
+            self.router.route(&object.bucket, &object.key, &StreamKey::default(), header.as_deref(), forced);
         let options = SourceOptions { charset: whole.as_ref().and_then(|route| route.charset), header };
         let mut passage =
             Passage { pipeline: self, object, located: locate(&object.key), sink, counts: Counts::default() };

@@ -81,10 +81,14 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
         Err(error) => failures.push((String::new(), error.into())),
     }
     bar.finish_and_clear();
+    let removed = store.apply_retention()?;
     records.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
     let mut totals = Totals::default();
     records.iter().for_each(|record| totals.add(record));
     report(&records, &totals, arguments.json)?;
+    if let (Some(first), Some(last), false) = (removed.first(), removed.last(), arguments.json) {
+        println!("days past `index.retention-days` left the index: {} ({first} to {last})", removed.len());
+    }
     finish(failures)
 }
 
@@ -151,7 +155,7 @@ impl Run<'_> {
         self.store.announce(std::slice::from_ref(&object))?;
         let mut writer = self.store.begin(&object, day)?;
         let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer)?;
-        let processed_by = self.store.processed_by(&counts.log_types, router);
+        let processed_by = self.store.processed_by(&object, &counts.log_types, router, self.forced);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
         prepared.record.path = Some(local.path.display().to_string());
         prepared.record.size = metadata.len();

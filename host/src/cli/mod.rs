@@ -3,6 +3,7 @@
 //! Exit codes: 0 done (damaged input included: it is counted and named); 1 something failed; 2 the command line is
 //! wrong; 3 the configuration or a parser is refused; 5 there is no space left. The same for every command.
 
+mod archive;
 mod config;
 mod dump;
 mod ingest;
@@ -57,6 +58,9 @@ enum Command {
     /// Show what became of every object
     #[command(subcommand)]
     Ledger(ledger::Command),
+    /// List the archive's partitions, or join their small files
+    #[command(subcommand)]
+    Archive(archive::Command),
     /// List, show or replay frames that gave no event
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Search(command) => search::run(&command, || open(arguments.config)),
         Command::Run(command) => run::run(&command, || open(arguments.config)),
         Command::Quarantine(command) => quarantine::run(&command, || open(arguments.config)),
+        Command::Archive(command) => archive::run(&command, || open(arguments.config)),
         Command::Ledger(command) => ledger::run(&command, || open(arguments.config)),
         Command::Dump(command) => dump::run(&command, || open(arguments.config)),
         Command::Parser(command) => parser::run(&command, || open(arguments.config)),

@@ -11,7 +11,7 @@ use crate::route::Router;
 pub enum Command {
     /// Say which parser reads the object at KEY, and why
     #[command(
-        after_help = "Examples:\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz\n  weir route explain firehose/app/x.gz --log-group /aws/vpc-flow"
+        after_help = "Examples:\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz\n  weir route explain firehose/app/x.gz --log-group /aws/vpc-flow\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz --header 'version resource-type account-id tgw-id'"
     )]
     Explain {
         key: String,
@@ -24,6 +24,9 @@ pub enum Command {
         /// The container of a stream inside the object
         #[arg(long)]
         container: Option<String>,
+        /// The first line of the object, or the column names of a Parquet file with blanks between
+        #[arg(long, value_name = "LINE")]
+        header: Option<String>,
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
@@ -32,11 +35,12 @@ pub enum Command {
 
 /// Runs the command.
 pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
-    let Command::Explain { key, bucket, log_group, container, json } = command;
+    let Command::Explain { key, bucket, log_group, container, header, json } = command;
     let host = open()?;
     let stream =
         StreamKey { log_group: log_group.clone(), container: container.clone(), ..StreamKey::default() };
-    let explanation = Router::new(&host.config, &host.registry).explain(bucket, key, &stream);
+    let explanation =
+        Router::new(&host.config, &host.registry).explain(bucket, key, &stream, header.as_deref());
     let located = &explanation.located;
     let time = located.time.and_then(|time| jiff::Timestamp::from_nanosecond(time.into()).ok());
     if *json {

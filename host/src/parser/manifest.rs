@@ -88,6 +88,7 @@ struct RawRoute {
     bucket: Option<String>,
     log_group: Option<String>,
     container: Option<String>,
+    header: Option<String>,
     log_type: Option<String>,
     #[serde(default = "default_priority")]
     priority: u32,
@@ -108,6 +109,9 @@ pub struct RouteSuggestion {
     pub log_group: Option<Regex>,
     /// Searched in the container's name of a wrapped stream.
     pub container: Option<Regex>,
+    /// Searched in the first line of a text, or in the column names of a Parquet file with blanks between: tells log
+    /// types apart whose keys are alike.
+    pub header: Option<Regex>,
     /// Which of the parser's log types it is; the first unless said.
     pub log_type: String,
     /// Among several that match the lowest wins.
@@ -173,6 +177,7 @@ impl Manifest {
                     bucket: compile(route.bucket)?,
                     log_group: compile(route.log_group)?,
                     container: compile(route.container)?,
+                    header: compile(route.header)?,
                     log_type: route.log_type.unwrap_or_else(|| first_type.clone()),
                     priority: route.priority,
                 })

@@ -58,6 +58,16 @@ struct Asked<'a> {
     key: &'a str,
     account: Option<&'a str>,
     stream: &'a StreamKey,
+    header: Header<'a>,
+}
+
+/// What is known of how a text begins, or of a table's columns.
+#[derive(Debug, Clone, Copy)]
+enum Header<'a> {
+    Unknown,
+    Line(&'a str),
+    /// Whatever a suggestion wants: to list what an object could turn out to be.
+    Any,
 }
 
 impl Router {
@@ -85,11 +95,20 @@ impl Router {
         &self.parsers
     }
 
-    /// What an object, or a stream inside it, is routed to; `None` when no parser wants it.
-    pub fn route(&self, bucket: &str, key: &str, stream: &StreamKey, forced: Option<&str>) -> Option<Route> {
+    /// What an object, or a stream inside it, is routed to; `None` when no parser wants it. `header` is how its text
+    /// begins, where that is known.
+    pub fn route(
+        &self,
+        bucket: &str,
+        key: &str,
+        stream: &StreamKey,
+        header: Option<&str>,
+        forced: Option<&str>,
+    ) -> Option<Route> {
         let located = locate(key);
-        let asked =
-            Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
+        let account = stream.account.as_deref().or(located.account.as_deref());
+        let header = header.map_or(Header::Unknown, Header::Line);
+        let asked = Asked { bucket, key, account, stream, header };
         let fitting: Vec<&Override> = self.overrides.iter().filter(|route| fits(route, asked)).collect();
         let (log_type, reason) = match forced {
             Some(log_type) => (log_type.to_owned(), "asked for by --log-type".to_owned()),
@@ -137,10 +156,14 @@ impl Router {
                     ("bucket", route.bucket.as_ref(), Some(asked.bucket)),
                     ("log group", route.log_group.as_ref(), asked.stream.log_group.as_deref()),
                     ("container", route.container.as_ref(), asked.stream.container.as_deref()),
+                    ("header", route.header.as_ref(), asked.header.line()),
                 ];
                 let given =
                     || tests.iter().filter_map(|(name, pattern, text)| pattern.map(|p| (*name, p, *text)));
-                let holds = given().all(|(_, pattern, text)| text.is_some_and(|text| pattern.is_match(text)));
+                let holds = given().all(|(name, pattern, text)| match (name, asked.header) {
+                    ("header", Header::Any) => true,
+                    _ => text.is_some_and(|text| pattern.is_match(text)),
+                });
                 if holds && given().next().is_some() {
                     let mut reason = format!("parser {} takes", parser.manifest().name);
                     for (index, (name, pattern, _)) in given().enumerate() {
@@ -161,11 +184,11 @@ impl Router {
     }
 
     /// The answer of [`Router::route`] in words, with what else would have fitted.
-    pub fn explain(&self, bucket: &str, key: &str, stream: &StreamKey) -> Explanation {
+    pub fn explain(&self, bucket: &str, key: &str, stream: &StreamKey, header: Option<&str>) -> Explanation {
         let located = locate(key);
-        let asked =
-            Asked { bucket, key, account: stream.account.as_deref().or(located.account.as_deref()), stream };
-        let route = self.route(bucket, key, stream, None);
+        let account = stream.account.as_deref().or(located.account.as_deref());
+        let asked = Asked { bucket, key, account, stream, header: header.map_or(Header::Any, Header::Line) };
+        let route = self.route(bucket, key, stream, header, None);
         let considered = self
             .candidates(asked)
             .into_iter()
@@ -176,6 +199,15 @@ impl Router {
                 .then(|| format!("[[route]] number {} keeps it from every parser", route.number))
         });
         Explanation { located, route, considered, refused }
+    }
+}
+
+impl<'a> Header<'a> {
+    fn line(self) -> Option<&'a str> {
+        match self {
+            Header::Line(line) => Some(line),
+            Header::Unknown | Header::Any => None,
+        }
     }
 }
 
@@ -194,7 +226,8 @@ pub struct Explanation {
     pub located: Location,
     /// Where it goes.
     pub route: Option<Route>,
-    /// Every suggestion that fits: log type, priority, reason; best first.
+    /// Every suggestion that fits: log type, priority, reason; best first. Where the header was not said, those
+    /// that depend on it are among them.
     pub considered: Vec<(String, u32, String)>,
     /// The configuration's word that no parser gets it.
     pub refused: Option<String>,
@@ -239,8 +272,8 @@ impl<'a> ObjectRouter<'a> {
 }
 
 impl StreamRouter for ObjectRouter<'_> {
-    fn route(&self, stream: &StreamKey) -> RouteDecision {
-        let Some(route) = self.router.route(self.bucket, self.key, stream, self.forced) else {
+    fn route(&self, stream: &StreamKey, header: Option<&str>) -> RouteDecision {
+        let Some(route) = self.router.route(self.bucket, self.key, stream, header, self.forced) else {
             return RouteDecision::unrouted();
         };
         let manifest = route.parser.manifest();

@@ -14,8 +14,9 @@ pub use object::ObjectWriter;
 pub use replay::{ReplayError, Replayed};
 
 use crate::config::Config;
+use crate::ingest::stream::StreamKey;
 use crate::ledger::{Intent, Ledger, ObjectId, ObjectRecord, StagedFile, Status};
-use crate::output::archive::{Archive, ArchiveLimits};
+use crate::output::archive::{Archive, ArchiveLimits, JoinOptions, Joined};
 use crate::output::documents::date_of;
 use crate::output::embedded::{EmbeddedIndex, Settings, Writer};
 use crate::pipeline::{Counts, ObjectRef};
@@ -178,17 +179,8 @@ impl Store {
                 Earlier::Again { day: record.as_ref().map_or(intent.day, |record| record.day), record }
             }
             Status::Done(record) => {
-                let now = router.route(
-                    &object.bucket,
-                    &object.key,
-                    &crate::ingest::stream::StreamKey::default(),
-                    forced,
-                );
-                let routed_alike = match &now {
-                    Some(route) => record.log_types.contains(&route.log_type) || record.frames.total == 0,
-                    None => record.log_types.is_empty() || record.frames.unrouted < record.frames.total,
-                };
-                if routed_alike && record.processed_by == self.processed_by(&record.log_types, router) {
+                let now = self.processed_by(object, &record.log_types, router, forced);
+                if record.processed_by == now {
                     Earlier::Done(record)
                 } else {
                     Earlier::Again { day: record.day, record: Some(record) }
@@ -197,14 +189,20 @@ impl Store {
         })
     }
 
-    /// A hash of what decides an object's documents: the parsers of its log types, and the rules.
+    /// A hash of what decides an object's documents: where its key is routed, the parsers of the log types found in
+    /// it, and the rules.
     pub fn processed_by<'t>(
         &self,
+        object: &ObjectRef,
         log_types: impl IntoIterator<Item = &'t String>,
         router: &Router,
+        forced: Option<&str>,
     ) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.rules.as_bytes());
+        let whole = router.route(&object.bucket, &object.key, &StreamKey::default(), None, forced);
+        hasher.update(whole.map_or_else(String::new, |route| route.log_type).as_bytes());
+        hasher.update(b"\n");
         let parsers: BTreeMap<&String, Option<String>> = log_types
             .into_iter()
             .map(|log_type| {
@@ -347,6 +345,29 @@ impl Store {
             *acknowledged.entry(object).or_default() += count;
         }
         Ok(acknowledged)
+    }
+
+    /// Joins the archive's small files. Objects that are being processed meanwhile keep theirs.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub fn join_archive(&self, options: &JoinOptions) -> Result<Joined, StoreError> {
+        self.archive.join(options, |object, file| Ok::<_, StoreError>(self.ledger.holds(object, file)?))
+    }
+
+    /// Removes from the index what is older than `index.retention-days` allows; the days removed. The archive keeps
+    /// them, and so does the ledger: their objects are not read again.
+    ///
+    /// # Errors
+    /// When a day cannot be removed.
+    pub fn apply_retention(&self) -> Result<Vec<Date>, StoreError> {
+        let Some(writer) = &self.writer else { return Ok(Vec::new()) };
+        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+        let days = writer.apply_retention(date_of(now))?;
+        if let (Some(first), Some(last)) = (days.first(), days.last()) {
+            tracing::info!(%first, %last, days = days.len(), "days past their retention left the index");
+        }
+        Ok(days)
     }
 
     fn sweep(&self) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes of a file that its fingerprint covers, at most.
 const HEAD: u64 = 1024;
@@ -28,6 +28,11 @@ const HEAD: u64 = 1024;
 const PIECE: u64 = 256 << 20;
 /// A line without its end, or a frame of several lines that may go on, is taken when the file is silent this long.
 const SILENCE: Duration = Duration::from_secs(10);
+/// A new file that begins as another one does may be a copy whose original is about to be truncated, and then takes
+/// over the original's place. After this long it is a file of its own.
+const COPYING: Duration = Duration::from_secs(60);
+/// Bytes at the end of such a file that are compared.
+const COMPARED: u64 = 64 << 10;
 
 impl Watch<'_> {
     /// Reads what the files of a source have gained.
@@ -46,6 +51,7 @@ impl Watch<'_> {
             .collect();
         // Files that are where they were come first: what is left over is new, or a known one under a new name.
         let mut strangers = Vec::new();
+        let mut here = Vec::new();
         for object in objects {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -55,13 +61,14 @@ impl Watch<'_> {
                 Some(file) if matches(&object.path, &file.state.fingerprint) => {
                     let file = file.clone();
                     known.remove(&path);
+                    here.push((object, file.state.fingerprint.clone()));
                     self.report(object, self.piece(source, object, file))?;
                 }
                 _ => strangers.push(object),
             }
         }
         // Renames come before new files: the file that took the path of a renamed one must not lose it again.
-        let mut unknown = Vec::new();
+        let (mut unknown, mut moves, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for object in strangers {
             let moved = known.values().find(|file| matches(&object.path, &file.state.fingerprint)).cloned();
             let Some(mut file) = moved else {
@@ -70,10 +77,30 @@ impl Watch<'_> {
             };
             let old = std::mem::replace(&mut file.state.path, object.path.display().to_string());
             known.remove(&old);
-            self.store.ledger().follow(std::slice::from_ref(&file), &[&old])?;
+            left.push(old);
+            moves.push((object, file));
+        }
+        // In one step: each takes the path that another one leaves (`app.log.1` to `app.log.2`, `app.log` to
+        // `app.log.1`).
+        if !moves.is_empty() {
+            let files: Vec<FollowedFile> = moves.iter().map(|(_, file)| file.clone()).collect();
+            let left: Vec<&str> = left.iter().map(String::as_str).collect();
+            self.store.ledger().follow(&files, &left)?;
+        }
+        for (object, file) in moves {
             self.report(object, self.piece(source, object, file))?;
         }
         for object in unknown {
+            let twin = here.iter().find(|(other, fingerprint)| {
+                matches(&object.path, fingerprint) && is_beginning(&object.path, &other.path)
+            });
+            if twin.is_some() {
+                let since = *self.copies.entry(object.path.clone()).or_insert_with(Instant::now);
+                if since.elapsed() < COPYING {
+                    continue;
+                }
+            }
+            self.copies.remove(&object.path);
             let outcome = match self.first_sight(object) {
                 Ok(Some(file)) => self.piece(source, object, file),
                 Ok(None) => Ok(()),
@@ -146,7 +173,9 @@ impl Watch<'_> {
             modified: modified_nanoseconds(&metadata),
             base: offset,
         };
-        let route = self.pipeline.router.route(bucket, key, &StreamKey::default(), None);
+        let beginning = first_line(&mut open)?;
+        let begins = beginning.as_deref().and_then(|line| std::str::from_utf8(line).ok());
+        let route = self.pipeline.router.route(bucket, key, &StreamKey::default(), begins, None);
         let framing = route.as_ref().map(|route| &route.parser.manifest().framing);
         let silent = metadata
             .modified()
@@ -159,7 +188,7 @@ impl Watch<'_> {
         }
         let header = match framing {
             Some(PreparedFraming::Header { pattern, .. }) if offset > 0 => {
-                first_line(&mut open)?.filter(|line| pattern.is_match(line))
+                beginning.filter(|line| pattern.is_match(line))
             }
             _ => None,
         };
@@ -171,7 +200,7 @@ impl Watch<'_> {
         self.store.announce_piece(&object, day)?;
         let mut writer = self.store.begin_piece(&object, day)?;
         let counts = self.pipeline.process_from(&object, input, header, None, &mut writer)?;
-        let processed_by = self.store.processed_by(&counts.log_types, &self.pipeline.router);
+        let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
         let mut prepared = writer.finish(&counts, processed_by, None)?;
         prepared.record.path = Some(local.path.display().to_string());
         prepared.record.size = size;
@@ -235,6 +264,25 @@ fn fingerprint(head: &[u8]) -> String {
 fn matches(path: &Path, wanted: &str) -> bool {
     let length = wanted.split_once('-').and_then(|(length, _)| length.parse().ok()).unwrap_or(0);
     head(path, length).is_ok_and(|head| head.len() as u64 == length && fingerprint(&head) == wanted)
+}
+
+/// Whether `whole` goes on where `part` ends, as far as the last bytes of `part` tell.
+fn is_beginning(part: &Path, whole: &Path) -> bool {
+    let same = || -> std::io::Result<bool> {
+        let (mut part, mut whole) = (File::open(part)?, File::open(whole)?);
+        let length = part.metadata()?.len();
+        if length > whole.metadata()?.len() {
+            return Ok(false);
+        }
+        let from = SeekFrom::Start(length.saturating_sub(COMPARED));
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        part.seek(from)?;
+        whole.seek(from)?;
+        part.take(COMPARED.min(length)).read_to_end(&mut left)?;
+        whole.take(COMPARED.min(length)).read_to_end(&mut right)?;
+        Ok(left == right)
+    };
+    same().unwrap_or(false)
 }
 
 fn first_line(file: &mut File) -> anyhow::Result<Option<Vec<u8>>> {

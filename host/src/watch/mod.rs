@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How often days past their retention are looked for.
+const RETENTION_PERIOD: Duration = Duration::from_secs(3600);
 /// How often sources and parsers are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 /// After a failure a file is tried again after this long, then twice as long, up to the last.
@@ -49,12 +51,21 @@ pub struct Watch<'a> {
     metrics: Arc<Metrics>,
     pipeline: Pipeline,
     seen: HashMap<PathBuf, Seen>,
+    /// Followed files that may be copies under way, and since when.
+    copies: HashMap<PathBuf, Instant>,
 }
 
 impl<'a> Watch<'a> {
     /// Watches the configured sources.
     pub fn new(host: &'a Host, store: &'a Store, metrics: Arc<Metrics>) -> Self {
-        Watch { pipeline: host.pipeline(), host, store, metrics, seen: HashMap::new() }
+        Watch {
+            pipeline: host.pipeline(),
+            host,
+            store,
+            metrics,
+            seen: HashMap::new(),
+            copies: HashMap::new(),
+        }
     }
 
     /// Looks again and again until `stop` is set; `ready` is set once every source was read.
@@ -62,9 +73,14 @@ impl<'a> Watch<'a> {
     /// # Errors
     /// When the data folder cannot be written any more (a full disk): nothing is lost, a restart goes on.
     pub fn run(&mut self, stop: &AtomicBool, ready: &AtomicBool) -> anyhow::Result<()> {
+        let mut retained: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
             let started = Instant::now();
             self.reload_parsers();
+            if retained.is_none_or(|at| at.elapsed() >= RETENTION_PERIOD) {
+                self.store.apply_retention()?;
+                retained = Some(started);
+            }
             let quiet = self.look(stop)?;
             for record in self.store.commit()? {
                 self.metrics.committed(&record);
@@ -195,7 +211,7 @@ impl<'a> Watch<'a> {
         let mut writer = self.store.begin(&object, day)?;
         let input = Input::File(File::open(&local.path)?);
         let counts = self.pipeline.process(&object, input, None, &mut writer)?;
-        let processed_by = self.store.processed_by(&counts.log_types, &self.pipeline.router);
+        let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
         prepared.record.path = Some(local.path.display().to_string());
         prepared.record.size = metadata.len();

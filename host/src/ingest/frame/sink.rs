@@ -115,9 +115,10 @@ impl<'router> Sink<'router> {
         }
     }
 
-    /// Begins a member: gives out what is open, asks the router and makes `key` the main stream.
-    pub(crate) fn begin_member(&mut self, key: StreamKey) -> RouteDecision {
-        let decision = self.router.route(&key);
+    /// Begins a member: gives out what is open, asks the router and makes `key` the main stream. `header` is what the
+    /// member begins with, unless a header is in force already.
+    pub(crate) fn begin_member(&mut self, key: StreamKey, header: Option<&str>) -> RouteDecision {
+        let decision = self.router.route(&key, self.header.as_deref().or(header));
         self.close_streams();
         self.open(key, decision.clone());
         decision
@@ -128,8 +129,17 @@ impl<'router> Sink<'router> {
         if let Some(slot) = self.slots.get(&key) {
             return *slot;
         }
-        let decision = self.router.route(&key);
+        let decision = self.router.route(&key, None);
         self.open(key, decision)
+    }
+
+    /// Asks the router again about the member's own stream, now that its columns are known.
+    pub(crate) fn route_by_columns(&mut self, columns: &str) {
+        self.flush(StreamSlot::MAIN);
+        let decision = self.router.route(&self.key(StreamSlot::MAIN), Some(columns));
+        if let Some(stream) = self.streams.first_mut() {
+            stream.decision = decision;
+        }
     }
 
     pub(crate) fn limits(&self) -> &FrameLimits {

@@ -304,7 +304,9 @@ impl RouteDecision {
 }
 
 /// Decides what becomes of a stream. Asked once for each member, and once more for each stream in a wrapper (again
-/// when a stream comes back after many others); the answer must depend on the key alone.
+/// when a stream comes back after many others); the answer must depend on the arguments alone.
 pub trait StreamRouter: Sync {
-    fn route(&self, stream: &StreamKey) -> RouteDecision;
+    /// `header` is how a member begins: the header in force or else the first line of a text, the column names of a
+    /// Parquet file with blanks between. `None` where that is not known, as for wrapped streams.
+    fn route(&self, stream: &StreamKey, header: Option<&str>) -> RouteDecision;
 }

@@ -24,6 +24,9 @@ use crate::ingest::unwrap::DETECTION_BYTES;
 use crate::ingest::unwrap::cloudwatch::{self, CloudWatchLogs};
 use crate::ingest::unwrap::firelens::FireLens;
 
+/// A first line that is longer tells the router nothing.
+const HEADER_BYTES: usize = 4096;
+
 /// Why an object could not be read on, through no fault of its bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -281,7 +284,7 @@ impl<'router> ObjectReader<'router> {
 
     fn damaged_archive(&mut self, path: Option<String>, reason: DamageReason) {
         let key = StreamKey { member: path, ..StreamKey::default() };
-        self.sink.begin_member(key);
+        self.sink.begin_member(key, None);
         let broken = Break { reason, stored: Vec::new(), stored_complete: false };
         self.sink.broken(StreamSlot::MAIN, 0, &[], &broken);
     }
@@ -299,11 +302,14 @@ impl<'router> ObjectReader<'router> {
                 _ => None,
             },
         };
-        let source = match charset {
+        let mut source = match charset {
             Some(charset) => Source::new(Box::new(Transcoder::new(unopened.source, charset))),
             None => unopened.source,
         };
-        let decision = self.sink.begin_member(key);
+        let decision = {
+            let head = source.peek(HEADER_BYTES, &mut self.budget)?;
+            self.sink.begin_member(key, first_line(head))
+        };
         let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
         let framer = match decision.route {
             Some(_) if decision.unwrap_firelens => {
@@ -320,7 +326,7 @@ impl<'router> ObjectReader<'router> {
     /// Begins to read rows, if a parser wants them.
     fn open_parquet(&mut self, mut unopened: Unopened) -> Result<(), IngestError> {
         let key = StreamKey { member: unopened.path.clone(), ..StreamKey::default() };
-        if self.sink.begin_member(key).route.is_none() {
+        if self.sink.begin_member(key, None).route.is_none() {
             return self.open_member(unopened);
         }
         self.members += 1;
@@ -402,6 +408,17 @@ impl<'router> ObjectReader<'router> {
         }
         self.sink.close_streams();
     }
+}
+
+/// The first line, if it is text and whole.
+fn first_line(head: &[u8]) -> Option<&str> {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let line = match memchr::memchr(b'\n', head) {
+        Some(end) => head.get(..end)?,
+        None if head.len() < HEADER_BYTES => head,
+        None => return None,
+    };
+    std::str::from_utf8(line.strip_suffix(b"\r").unwrap_or(line)).ok()
 }
 
 /// Counts a member that no parser wants as one frame.

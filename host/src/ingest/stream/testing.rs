@@ -13,7 +13,7 @@ use crate::ingest::frame::{Framing, PreparedFraming};
 pub(crate) struct OneRoute(pub(crate) RouteDecision);
 
 impl StreamRouter for OneRoute {
-    fn route(&self, _stream: &StreamKey) -> RouteDecision {
+    fn route(&self, _: &StreamKey, _: Option<&str>) -> RouteDecision {
         self.0.clone()
     }
 }

@@ -179,7 +179,7 @@ fn objects_that_only_look_alike_are_not_unwrapped() {
 struct ByGroup;
 
 impl StreamRouter for ByGroup {
-    fn route(&self, stream: &StreamKey) -> RouteDecision {
+    fn route(&self, stream: &StreamKey, _: Option<&str>) -> RouteDecision {
         let framing = match stream.log_group.as_deref() {
             Some("/json") => prepared(r#"{"kind": "json"}"#),
             Some("/java") => prepared(r#"{"kind": "multi-line", "start": "^\\d"}"#),

@@ -136,6 +136,9 @@ impl ParquetRows {
                 let groups = metadata.row_groups().iter().map(rows_of).fold(0u64, u64::saturating_add);
                 let footer = u64::try_from(metadata.file_metadata().num_rows()).unwrap_or(0);
                 self.counts.expected = groups.max(footer);
+                let columns = metadata.file_metadata().schema().get_fields();
+                let names: Vec<&str> = columns.iter().map(|column| column.name()).collect();
+                sink.route_by_columns(&names.join(" "));
                 self.opened = Some((reader, tree));
             }
             Err(detail) => {

@@ -15,7 +15,9 @@ use proptest::prelude::*;
 
 use crate::ingest::frame::PreparedFraming;
 use crate::ingest::stream::testing::{Dribble, Outcome, from_bytes, gzip, prepared, read, read_with, routed};
-use crate::ingest::stream::{FrameKind, FrameLimits, Input, SourceOptions};
+use crate::ingest::stream::{
+    FrameKind, FrameLimits, Input, Item, ObjectReader, RouteDecision, SourceOptions, StreamKey, StreamRouter,
+};
 
 type Group<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 
@@ -296,4 +298,36 @@ proptest! {
         let dribbled = read_with(Dribble::input(&bytes, &sizes), &routed(PreparedFraming::Lines), SourceOptions::default(), FrameLimits::default());
         prop_assert_eq!(whole.ledger, dribbled.ledger);
     }
+}
+
+/// Says what the router was told of each member's beginning.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<Option<String>>>);
+
+impl StreamRouter for Told {
+    fn route(&self, stream: &StreamKey, header: Option<&str>) -> RouteDecision {
+        self.0.lock().unwrap().push(header.map(str::to_owned));
+        let decision = routed(PreparedFraming::Lines).route(stream, header);
+        RouteDecision {
+            route: Some(usize::from(header.is_some_and(|header| header.contains("tgw_id")))),
+            ..decision
+        }
+    }
+}
+
+#[test]
+fn the_router_is_told_the_columns() {
+    let schema = "message flow { required int32 version; required int32 tgw_id; }";
+    let write = |group: &mut Group<'_>| {
+        integers(group, &[6], None, None);
+        integers(group, &[1], None, None);
+    };
+    let bytes = file(schema, plain(), &[&write]);
+    let router = Told::default();
+    let mut reader =
+        ObjectReader::open(from_bytes(&bytes), &router, SourceOptions::default(), FrameLimits::default())
+            .unwrap();
+    let Some(Item::Batch(batch)) = reader.next_item().unwrap() else { panic!("no rows") };
+    assert_eq!((batch.route, batch.kind, batch.len()), (Some(1), FrameKind::ParquetRow, 1));
+    assert_eq!(*router.0.lock().unwrap(), [None, Some("version tgw_id".to_owned())]);
 }

@@ -1,0 +1,118 @@
+//! `weir archive`: the Parquet partitions, and joining their small files.
+
+use super::ingest::data_folder;
+use super::view;
+use crate::host::{Host, HostError};
+use crate::output::archive::JoinOptions;
+use crate::output::documents::date_of;
+use crate::store::Store;
+use anyhow::Context;
+use indicatif::HumanBytes;
+use jiff::ToSpan;
+use jiff::civil::Date;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Look after the Parquet archive.
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    /// Join the small files of each partition into larger ones
+    ///
+    /// Query engines pay for each file. The rows stay the same; a partition's manifest decides at each moment which files
+    /// count, so that being stopped anywhere loses and doubles nothing. Nothing else may write to the data folder
+    /// meanwhile.
+    #[command(
+        after_help = "Examples:\n  weir archive join\n  weir archive join --up-to 2026-03-31 --target-bytes 268435456 --json"
+    )]
+    Join {
+        /// The data folder, instead of the configuration's
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Partitions up to this day; the day before yesterday (UTC) unless given, since later ones still get objects
+        #[arg(long, value_name = "DATE")]
+        up_to: Option<Date>,
+        /// Files below this size are joined
+        #[arg(long, value_name = "BYTES", default_value_t = 32 << 20)]
+        small_bytes: u64,
+        /// A joined file is closed at this size
+        #[arg(long, value_name = "BYTES", default_value_t = 256 << 20)]
+        target_bytes: u64,
+        /// Partitions with fewer small files stay as they are
+        #[arg(long, value_name = "N", default_value_t = 8)]
+        files: usize,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the partitions with their files and sizes
+    #[command(after_help = "Examples:\n  weir archive list\n  weir archive list --json | jq .bytes")]
+    List {
+        /// The data folder, instead of the configuration's
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// One JSON object for each partition
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command.
+pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+    let host = open()?;
+    match command {
+        Command::Join { data, up_to, small_bytes, target_bytes, files, json } => {
+            let store = Store::open(&host.config, &data_folder(&host, data.as_deref()))?;
+            let settled = || date_of_now()?.checked_sub(2.days()).context("there is no such day");
+            let options = JoinOptions {
+                up_to: up_to.map_or_else(settled, Ok)?,
+                small_bytes: *small_bytes,
+                target_bytes: *target_bytes,
+                files: *files,
+            };
+            join(&store, &options, *json)
+        }
+        Command::List { data, json } => {
+            list(&Store::open(&host.config, &data_folder(&host, data.as_deref()))?, *json)
+        }
+    }
+}
+
+fn date_of_now() -> anyhow::Result<Date> {
+    Ok(date_of(i64::try_from(jiff::Timestamp::now().as_nanosecond())?))
+}
+
+fn join(store: &Store, options: &JoinOptions, json: bool) -> anyhow::Result<()> {
+    let joined = store.join_archive(options)?;
+    if json {
+        println!(
+            "{}",
+            json!({ "partitions": joined.partitions, "from": joined.from, "to": joined.to, "rows": joined.rows })
+        );
+        return Ok(());
+    }
+    println!(
+        "{} partitions up to {}: {} files joined into {}, {} rows",
+        joined.partitions, options.up_to, joined.from, joined.to, joined.rows
+    );
+    Ok(())
+}
+
+fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let archive = store.archive();
+    let mut rows = Vec::new();
+    for partition in archive.partitions()? {
+        let files = archive.files(&partition)?;
+        let size = |file: &String| std::fs::metadata(store.folder().join(file)).map_or(0, |m| m.len());
+        let bytes: u64 = files.iter().map(size).sum();
+        if json {
+            println!("{}", json!({ "partition": partition, "files": files.len(), "bytes": bytes }));
+        } else {
+            let name = partition.strip_prefix("archive/").unwrap_or(&partition).to_owned();
+            rows.push([name, files.len().to_string(), HumanBytes(bytes).to_string()]);
+        }
+    }
+    if !json {
+        println!("{}", view::table(["partition", "files", "size"], rows));
+    }
+    Ok(())
+}
