@@ -336,7 +336,7 @@ struct OneType<'a> {
 }
 
 impl StreamRouter for OneType<'_> {
-    fn route(&self, _: &StreamKey) -> RouteDecision {
+    fn route(&self, _: &StreamKey, _: Option<&str>) -> RouteDecision {
         let manifest = self.parser.manifest();
         RouteDecision {
             route: Some(0),

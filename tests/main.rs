@@ -3,8 +3,9 @@
 //! `cargo xtask test` builds what these tests run (parsers, hostile guests, the program) and says where it lies; a
 //! plain `cargo test` looks in the target folder.
 
+mod cli;
 mod corpus;
-// `es_loader_bugs` shows faults of the host that are not mended yet; it comes back with them.
+mod es_loader_bugs;
 mod golden;
-// `sandbox` shows faults of the host that are not mended yet; it comes back with them.
+mod sandbox;
 mod support;

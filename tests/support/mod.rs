@@ -12,7 +12,7 @@ pub fn root() -> PathBuf {
 }
 
 /// The target folder that these tests were built in.
-fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
 }
 
