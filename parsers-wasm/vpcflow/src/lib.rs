@@ -113,6 +113,12 @@ fn seconds(row: &Row<'_>, field: Known) -> Option<i64> {
     time::parse_epoch_seconds(row.some(field as usize)?)
 }
 
+/// Whether a record is of traffic; NODATA and SKIPDATA say that nothing was seen or recorded.
+fn has_traffic(row: &Row<'_>) -> bool {
+    let idle = matches!(row.get(Known::log_status as usize), "NODATA" | "SKIPDATA");
+    !idle && ADDRESSES.iter().any(|field| row.some(*field).is_some())
+}
+
 fn write_fields(row: &Row<'_>, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<(), ParseError> {
     let get = |field: Known| row.get(field as usize);
     let some = |field: Known| row.some(field as usize);
@@ -120,7 +126,8 @@ fn write_fields(row: &Row<'_>, frame: &Frame<'_>, event: &mut Event<'_>) -> Resu
     let (types, outcome): (&[Type], _) = match action {
         "ACCEPT" => (&[Type::Connection, Type::Allowed], EventOutcome::Success),
         "REJECT" => (&[Type::Connection, Type::Denied], EventOutcome::Failure),
-        // NODATA and SKIPDATA say that nothing was seen or recorded.
+        // A format without this column has flows all the same.
+        "-" if has_traffic(row) => (&[Type::Connection], EventOutcome::Unknown),
         "-" => (&[Type::Info], EventOutcome::Unknown),
         other => {
             return Err(ParseError::bad_field("action", format!("{other:?} is neither ACCEPT nor REJECT")));
