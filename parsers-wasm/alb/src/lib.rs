@@ -62,17 +62,10 @@ fn read<'a>(line: &mut Line<'a>, splitter: &mut Splitter<'a>) {
     if let Some(request) = splitter.token_before(|rest| rest.is_empty() || rest.starts_with('"')) {
         line.push(request);
     }
-    if let Some(agent) = splitter.token_before(is_cipher_and_protocol) {
+    if let Some(agent) = splitter.token_before(network::begins_with_tls) {
         line.push(agent);
     }
     line.read(splitter, COLUMNS.len());
-}
-
-/// `ECDHE-RSA-AES128-GCM-SHA256 TLSv1.2 …`, `- - …`
-fn is_cipher_and_protocol(rest: &str) -> bool {
-    let Some((cipher, protocol)) = rest.split_once(' ') else { return rest.is_empty() };
-    !cipher.ends_with('"')
-        && (["TLSv", "SSLv", "- "].iter().any(|start| protocol.starts_with(start)) || protocol == "-")
 }
 
 /// The time of the line, or which other log the line belongs to.

@@ -46,12 +46,24 @@ impl Parser for Clb {
         }
         let mut splitter = Splitter::new(text);
         let mut line = Line::new(COLUMNS);
-        line.read(&mut splitter, COLUMNS.len());
+        read(&mut line, &mut splitter);
         let time = time_of(&line)?;
         line.write(&mut event.vendor(), REQUIRED, splitter)?;
         write_fields(&line, time, event);
         Ok(Outcome::Event)
     }
+}
+
+/// Takes the fields. What follows the request and the user agent tells their closing quotes from those inside them.
+fn read<'a>(line: &mut Line<'a>, splitter: &mut Splitter<'a>) {
+    line.read(splitter, Field::Request as usize);
+    if let Some(request) = splitter.token_before(|rest| rest.is_empty() || rest.starts_with('"')) {
+        line.push(request);
+    }
+    if let Some(agent) = splitter.token_before(network::begins_with_tls) {
+        line.push(agent);
+    }
+    line.read(splitter, COLUMNS.len());
 }
 
 /// The time of the line, or which other log the line belongs to.
