@@ -103,12 +103,15 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
     {
         event.set(ecs::NETWORK_BYTES, bytes);
     }
+    // The log counts connections, not requests; all it knows of HTTP is what both sides agreed to speak (RFC 7301).
+    let spoken = get(Field::AlpnFrontEndProtocol);
+    event.set_some(ecs::HTTP_VERSION, spoken.and_then(http_version));
     // All that is known of where the client wanted to go.
     let server_name = get(Field::DomainName);
     event.set_some(ecs::URL_DOMAIN, server_name);
 
     network::set_tls(event, get(Field::TlsProtocolVersion), get(Field::TlsCipher));
-    event.set_some(ecs::TLS_NEXT_PROTOCOL, get(Field::AlpnFrontEndProtocol));
+    event.set_some(ecs::TLS_NEXT_PROTOCOL, spoken);
     event.set(ecs::TLS_ESTABLISHED, established);
     event.set_some(ecs::TLS_CURVE, get(Field::TlsNamedGroup));
     event.set_some(ecs::TLS_CLIENT_SERVER_NAME, server_name);
@@ -118,6 +121,16 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
     event.cloud(certificate.and_then(|arn| arn.account), certificate.and_then(|arn| arn.region));
     if let Some(name) = server_name {
         event.related_host(name);
+    }
+}
+
+/// The version of HTTP that an ALPN protocol id stands for.
+fn http_version(protocol: &str) -> Option<&'static str> {
+    match protocol {
+        "h2" => Some("2.0"),
+        "http/1.1" => Some("1.1"),
+        "http/1.0" => Some("1.0"),
+        _ => None,
     }
 }
 
