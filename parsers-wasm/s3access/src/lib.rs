@@ -16,8 +16,8 @@ use weir_parser_sdk::positional::integer;
 use weir_parser_sdk::quoted::Splitter;
 use weir_parser_sdk::url::{Request, Url, percent_decode};
 use weir_parser_sdk::{
-    CLIENT, Context, Event, EventOutcome, Frame, Instant, Joined, Kind, Outcome, ParseError, Parser, SOURCE,
-    Skip, ecs, ip_version, network,
+    CLIENT, Context, DESTINATION, Event, EventOutcome, Frame, Instant, Joined, Kind, Outcome, ParseError,
+    Parser, SOURCE, Skip, ecs, ip_version, network,
 };
 
 const MILLISECOND: i64 = 1_000_000;
@@ -91,6 +91,9 @@ fn write_fields(line: &Line<'_>, time: i64, name: &str, requester: &Requester<'_
 
     let address = get(Field::RemoteIp).unwrap_or_default();
     event.set_endpoint(SOURCE, address, None);
+    // What the client asked for; S3 logs no address of its own.
+    let (host, port) = network::split_host_port(get(Field::HostHeader).unwrap_or_default());
+    event.set_endpoint(DESTINATION, host, port);
     event.set_endpoint(CLIENT, address, None);
     if let Some(version) = ip_version(address) {
         event.set(ecs::NETWORK_TYPE, if version == 4 { "ipv4" } else { "ipv6" });
