@@ -50,9 +50,14 @@ fn write(line: &Line<'_>, time: i64, head: Option<&Head<'_>>, event: &mut Event<
     let level = line.level.unwrap_or_default();
     let failed = is_failure(level);
     let known = Known::of(line);
-    let categories: &[Category] =
-        if known.user.is_some() { &[Category::Web, Category::Authentication] } else { &[Category::Web] };
-    event.categorize(Kind::Event, categories, if failed { &[Type::Error] } else { &[Type::Info] });
+    // An `error` is no type of `authentication` in ECS.
+    let (categories, types): (&[Category], &[Type]) = match (known.user.is_some(), failed) {
+        (true, true) => (&[Category::Web, Category::Authentication], &[Type::Info, Type::Error]),
+        (true, false) => (&[Category::Web, Category::Authentication], &[Type::Info]),
+        (false, true) => (&[Category::Web], &[Type::Error]),
+        (false, false) => (&[Category::Web], &[Type::Info]),
+    };
+    event.categorize(Kind::Event, categories, types);
     if known.user.is_some() {
         event.set(ecs::EVENT_ACTION, "authentication");
     }
