@@ -160,7 +160,8 @@ impl<'a> Attempt<'a> {
             return Some(Attempt { user: None, outcome, reason: Some(reason) });
         }
         let (user, rest) = message.strip_prefix("user \"")?.split_once('"')?;
-        let reason = ["password mismatch", "was not found in"].into_iter().find(|reason| rest.contains(reason))?;
+        let reason =
+            ["password mismatch", "was not found in"].into_iter().find(|reason| rest.contains(reason))?;
         let reason = if reason == "was not found in" { "user not found" } else { reason };
         Some(Attempt { user: Some(user), outcome, reason: Some(reason) })
     }
