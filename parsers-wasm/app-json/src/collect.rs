@@ -241,7 +241,7 @@ impl<'a> Record<'a> {
     }
 
     /// Offers a value of the current member; whether it is taken. What it displaces stays with the application.
-    fn offer(&mut self, field: AnyField, rank: u8, content: Content<'a>) -> bool {
+    pub(crate) fn offer(&mut self, field: AnyField, rank: u8, content: Content<'a>) -> bool {
         let member = self.members.len().checked_sub(1).map(|index| index as u16);
         let mut displaced = None;
         let taken = self.fields.offer(field, rank, member, content, &mut displaced);
@@ -278,6 +278,10 @@ impl<'a> Record<'a> {
     /// Applies what a member's name means by convention; whether nothing of the member is lost with that.
     fn apply(&mut self, meaning: Meaning, value: Raw<'a>, context: &Context<'_>) -> bool {
         let text = value.string().filter(|text| !text.raw().is_empty());
+        // Web servers write a dash for what is not there.
+        if text.is_some_and(JsonText::is_absent) && !matches!(meaning, Meaning::Message(_)) {
+            return false;
+        }
         match meaning {
             Meaning::Time(rank) => times::parse(value, context)
                 .is_some_and(|time| self.offer(ecs::TIMESTAMP.into(), rank, Content::Instant(time))),
@@ -313,6 +317,10 @@ impl<'a> Record<'a> {
                 self.is_web = true;
                 self.offer(ecs::HTTP_REQUEST_METHOD.into(), rank, Content::Text(text))
             }
+            Meaning::Request => text.is_some_and(|text| self.apply_request(text)),
+            Meaning::Host => text.is_some_and(|text| self.apply_host(text)),
+            Meaning::Protocol => text.is_some_and(|text| self.apply_protocol(text)),
+            Meaning::Forwarded => text.is_some_and(|text| self.apply_forwarded(text)),
             Meaning::Caller => text.is_some_and(|text| self.apply_caller(text)),
             Meaning::Container | Meaning::Task | Meaning::Cluster | Meaning::Instance => {
                 text.is_some_and(|text| self.apply_origin(meaning, text))

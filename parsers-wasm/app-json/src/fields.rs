@@ -40,6 +40,17 @@ impl<'a> Fields<'a> {
         self.entry(field).map(|entry| entry.rank)
     }
 
+    /// The text of the value that a field has, and its rank.
+    pub(crate) fn text(&mut self, field: AnyField) -> Option<(u8, String)> {
+        let entry = self.entry(field)?;
+        let text = match &entry.content {
+            Content::Text(text) => text.unescape().into_owned(),
+            Content::Made(text) => text.clone(),
+            Content::Json(_) | Content::Instant(_) => return None,
+        };
+        Some((entry.rank, text))
+    }
+
     /// Offers a value that came from a member. Whether it is taken; the member of the value that it takes the place
     /// of goes to `displaced`.
     pub(crate) fn offer(

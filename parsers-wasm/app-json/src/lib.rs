@@ -9,6 +9,7 @@ mod content;
 mod fields;
 mod names;
 mod times;
+mod web;
 mod write;
 
 use collect::Record;

@@ -27,6 +27,14 @@ pub(crate) enum Meaning {
     Status(u8),
     /// A method of HTTP, if it is one.
     Method(u8),
+    /// A request line, `GET /path HTTP/1.1`.
+    Request,
+    /// A `Host` header.
+    Host,
+    /// `HTTP/1.1`
+    Protocol,
+    /// Whom proxies forwarded a request for: a list of addresses.
+    Forwarded,
     /// `file:line`
     Caller,
     /// A container's name, which Docker begins with a slash.
@@ -42,8 +50,8 @@ pub(crate) enum Meaning {
 /// What a member's name means by convention.
 pub(crate) fn meaning(name: &str) -> Option<Meaning> {
     use Meaning::{
-        Address, Caller, Cluster, Container, Error, Field, Instance, Level, Message, Method, Stack, Status,
-        Task, Time,
+        Address, Caller, Cluster, Container, Error, Field, Forwarded, Host, Instance, Level, Message, Method,
+        Protocol, Request, Stack, Status, Task, Time,
     };
     let field = |field: AnyField| Field(field, 1);
     Some(match name {
@@ -52,8 +60,8 @@ pub(crate) fn meaning(name: &str) -> Option<Meaning> {
         "time" | "ts" | "datetime" | "dateTime" | "date_time" | "timeUnixNano" | "timeMillis" | "instant" => {
             Time(2)
         }
-        "eventTime" | "event_time" | "asctime" | "time_local" | "time_iso8601" | "logged_at" | "date"
-        | "t" => Time(3),
+        "eventTime" | "event_time" | "asctime" | "time_local" | "time_iso8601" | "msec" | "requestTime"
+        | "logged_at" | "date" | "t" => Time(3),
 
         "level" | "levelname" | "level_name" | "levelName" | "Level" | "@l" => Level(1),
         "severity" | "severityText" | "severity_text" | "SeverityText" | "loglevel" | "logLevel"
@@ -88,6 +96,7 @@ pub(crate) fn meaning(name: &str) -> Option<Meaning> {
         "request_id" | "requestId" | "requestID" | "RequestId" => field(ecs::HTTP_REQUEST_ID.into()),
 
         "user" | "username" | "user_name" | "userName" => field(ecs::USER_NAME.into()),
+        "remote_user" => Field(ecs::USER_NAME.into(), 2),
         "user_id" | "userId" | "userID" => field(ecs::USER_ID.into()),
         "client_ip" | "clientIp" | "clientIP" | "remote_addr" | "remoteAddr" | "remote_ip" | "remoteIp"
         | "source_ip" | "sourceIp" | "src_ip" => Address,
@@ -95,7 +104,16 @@ pub(crate) fn meaning(name: &str) -> Option<Meaning> {
         "method" => Method(2),
         "status_code" | "statusCode" | "http_status" | "httpStatus" | "response_status" => Status(1),
         "status" => Status(2),
+        "request" => Request,
         "url" | "request_uri" | "requestUri" => field(ecs::URL_ORIGINAL.into()),
+        // Behind the request line's, since nginx means the path alone.
+        "uri" => Field(ecs::URL_ORIGINAL.into(), 3),
+        "http_host" => Host,
+        "server_protocol" | "http_version" | "httpVersion" | "protocol" | "proto" => Protocol,
+        "request_length" => field(ecs::HTTP_REQUEST_BYTES.into()),
+        "body_bytes_sent" => field(ecs::HTTP_RESPONSE_BODY_BYTES.into()),
+        "bytes_sent" => field(ecs::HTTP_RESPONSE_BYTES.into()),
+        "http_x_forwarded_for" | "x_forwarded_for" => Forwarded,
         "user_agent" | "userAgent" | "http_user_agent" => field(ecs::USER_AGENT_ORIGINAL.into()),
         "referer" | "referrer" | "http_referer" | "http_referrer" => field(ecs::HTTP_REQUEST_REFERRER.into()),
 

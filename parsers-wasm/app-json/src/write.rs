@@ -7,11 +7,12 @@ use crate::{AppJson, names};
 use weir_parser_sdk::ecs::{self, AnyField, FieldKind};
 use weir_parser_sdk::fit::TEXT_MEMBER;
 use weir_parser_sdk::reader::{JsonText, Reader, Runs};
-use weir_parser_sdk::{Event, Frame, json, time};
+use weir_parser_sdk::{Event, Frame, ip_version, json, time};
 
 impl<'a> Record<'a> {
     pub(crate) fn write(mut self, parser: &'a AppJson, frame: &Frame<'_>, event: &mut Event<'_>) {
         let kept_attributes = self.apply_attributes(parser);
+        self.add_url_parts();
         self.add_defaults(parser, frame);
 
         let region = AnyField::from(ecs::CLOUD_REGION);
@@ -143,11 +144,25 @@ fn set(field: AnyField, content: &Content<'_>, event: &mut Event<'_>) {
             }
         }
         (_, Content::Json(json)) => event.set_raw(field, json),
+        (FieldKind::Long, Content::Made(digits)) => event.set_raw(field, digits),
         (_, Content::Made(text)) => {
+            if field == AnyField::from(ecs::URL_DOMAIN) {
+                relate(text, event);
+            }
             let mut json = Vec::with_capacity(text.len() + 8);
             json::push_string(&mut json, text);
             event.set_raw(field, std::str::from_utf8(&json).unwrap_or("null"));
         }
+    }
+}
+
+/// Notes a host that a URL names.
+fn relate(domain: &str, event: &mut Event<'_>) {
+    let address = domain.strip_prefix('[').and_then(|inside| inside.strip_suffix(']')).unwrap_or(domain);
+    if ip_version(address).is_some() {
+        event.related_ip(address);
+    } else {
+        event.related_host(domain);
     }
 }
 
