@@ -7,10 +7,13 @@
 //! `reference-time` (RFC 3339), `offset` (seconds east of UTC), `log-group`, `container`, `[attributes]`,
 //! `parquet = true` (each line is a row).
 //!
+//! Every event has the fields that parser.toml promises, and types that ECS expects in its categories.
+//!
 //! Each fixture is parsed in one batch, one frame a batch, and in batches of 2, 3 and 7 frames: the events must be
 //! the same bytes. `WEIR_BLESS=1` writes the expectations; read the difference before you commit it. The host runs
 //! the same fixtures through the sandbox (`weir parser test`).
 
+pub mod categories;
 mod framing;
 
 use serde::Deserialize;
@@ -97,8 +100,10 @@ fn check_one<P: Parser>(path: &Path, manifest: &toml::Table) -> Result<(), Strin
         }
     }
     let actual = json!({ "events": whole.0.iter().map(|text| as_value(text)).collect::<Vec<_>>(), "not_parsed": whole.1 });
-    if let Some(problem) = actual["events"].as_array().into_iter().flatten().find_map(|event| missing_field(event, manifest)) {
-        return Err(problem);
+    for event in actual["events"].as_array().into_iter().flatten() {
+        if let Some(problem) = missing_field(event, manifest).or_else(|| categories::problem(event)) {
+            return Err(problem);
+        }
     }
     let expected_path = path.with_extension("expected.json");
     if std::env::var_os("WEIR_BLESS").is_some() {
