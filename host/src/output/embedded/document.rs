@@ -142,10 +142,9 @@ impl Sink for PreparedDocument {
                     self.texts.push((path.clone(), words.clone()));
                 }
                 let held = match value {
-                    // A number that is no date. As an integer it would pass for an instant, which is stored as one.
-                    Scalar::Number(Number::Signed(number)) if kind == Kind::Date => {
-                        Held::Float(number as f64)
-                    }
+                    // A number that is no date. As an integer it would pass for an instant, which is stored as one;
+                    // the engine makes integers of whole floats, too.
+                    Scalar::Number(_) if kind == Kind::Date => Held::Text(words.clone()),
                     Scalar::Text(text) => Held::Text(words.start..words.start + text.len() as u32),
                     Scalar::Number(Number::Signed(number)) | Scalar::Instant(number) => Held::Integer(number),
                     Scalar::Number(Number::Unsigned(number)) => Held::Unsigned(number),
