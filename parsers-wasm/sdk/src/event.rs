@@ -223,6 +223,12 @@ pub fn ip_version(text: &str) -> Option<u8> {
     }
 }
 
+/// The address before the zone index of RFC 4007, as in `fe80::1%eth0`.
+pub(crate) fn without_zone(text: &str) -> Option<&str> {
+    let (address, _) = text.split_once('%')?;
+    (ip_version(address) == Some(6)).then_some(address)
+}
+
 /// Dotted decimal, four octets, no leading zeros (as RFC 6943, section 3.1.1 calls strict).
 #[inline]
 fn is_ipv4(text: &[u8]) -> bool {
@@ -535,14 +541,16 @@ impl<'a> Event<'a> {
         self.ips.add(text);
     }
 
-    /// Sets `address`, and `ip` or else `domain`, of an endpoint, and the related fields. Nothing for `-` or nothing.
+    /// Sets `address`, and `ip` (without the zone of a link-local address) or else `domain`, of an endpoint, and the
+    /// related fields. Nothing for `-` or nothing.
     #[inline]
     pub fn set_endpoint(&mut self, endpoint: Endpoint, address: &str, port: Option<&str>) {
         if !address.is_empty() && address != "-" {
             self.set(endpoint.address, address);
-            let is_ip = ip_version(address).is_some();
-            if is_ip {
-                self.set_ip_unchecked(endpoint.ip, address);
+            let ip = if ip_version(address).is_some() { Some(address) } else { without_zone(address) };
+            let is_ip = ip.is_some();
+            if let Some(ip) = ip {
+                self.set_ip_unchecked(endpoint.ip, ip);
             }
             if let Some(port) = port {
                 self.set_integer(endpoint.port, port);

@@ -16,7 +16,7 @@ mod sshd;
 use crate::syslog::{Head, Scope};
 use crate::text::cut;
 use crate::{
-    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs, ip_version,
+    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs,
 };
 
 /// What a message says. Empty and absent members are not set in the event.
@@ -178,20 +178,10 @@ fn write(head: &Head<'_>, finding: &Finding<'_>, wrapper_time: Option<i64>, even
     aws::set_instance(event);
 }
 
-/// Sets `source.*`. OpenSSH writes `UNKNOWN` for a peer that is gone, and link-local addresses with their interface.
+/// Sets `source.*`. OpenSSH writes `UNKNOWN` for a peer that is gone.
 fn write_source(address: &str, port: Option<&str>, event: &mut Event<'_>) {
-    if address == "UNKNOWN" || address.is_empty() {
-        return;
-    }
-    match address.split_once('%') {
-        Some((ip, _)) if ip_version(ip).is_some() => {
-            event.set(ecs::SOURCE_ADDRESS, address);
-            event.set_ip(ecs::SOURCE_IP, ip);
-            if let Some(port) = port {
-                event.set_integer(ecs::SOURCE_PORT, port);
-            }
-        }
-        _ => event.set_endpoint(SOURCE, address, port),
+    if address != "UNKNOWN" && !address.is_empty() {
+        event.set_endpoint(SOURCE, address, port);
     }
 }
 
