@@ -3,7 +3,7 @@
 //! Format: "Log Files" and "Module mod_log_config" in the Apache HTTP Server's documentation.
 
 use weir_parser_sdk::access::{Line, Names};
-use weir_parser_sdk::{Context, Event, Frame, Outcome, ParseError, Parser, Skip};
+use weir_parser_sdk::{Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, apache, ecs};
 
 /// What Apache's documentation calls the fields.
 const NAMES: Names = Names {
@@ -39,11 +39,26 @@ impl Parser for ApacheAccess {
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
-        let mut line = Line::parse(text, event.context())?;
+        let mut line = match Line::parse(text, event.context()) {
+            Ok(line) => line,
+            Err(error) => return write_error(text, event).map_err(|_| error),
+        };
         line.take_forwarded();
         line.write(&NAMES, event)?;
         Ok(Outcome::Event)
     }
+}
+
+/// Writes an entry of the error log, which a container's stream holds, too. Such an entry is no request, so that its outcome
+/// may be unknown.
+#[cold]
+fn write_error(text: &str, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
+    let outcome = apache::write_error(text, event)?;
+    if outcome.is_none() {
+        event.set(ecs::EVENT_OUTCOME, EventOutcome::Unknown);
+    }
+    event.set_log(apache::ERROR_LOG, apache::ERROR_LOG);
+    Ok(Outcome::Event)
 }
 
 weir_parser_sdk::export_parser!(ApacheAccess);

@@ -8,7 +8,7 @@ mod ingress;
 mod proxy_manager;
 
 use weir_parser_sdk::access::{Line, Names};
-use weir_parser_sdk::{Context, Event, Frame, Outcome, ParseError, Parser, Skip};
+use weir_parser_sdk::{Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, ecs, nginx};
 
 /// nginx's own names of what it logs.
 const NAMES: Names = Names {
@@ -48,7 +48,10 @@ impl Parser for NginxAccess {
             proxy_manager::write(text, event)?;
             return Ok(Outcome::Event);
         }
-        let mut line = Line::parse(text, event.context())?;
+        let mut line = match Line::parse(text, event.context()) {
+            Ok(line) => line,
+            Err(error) => return write_error(text, event).map_err(|_| error),
+        };
         let ingress = ingress::take(&mut line);
         if ingress.is_none() {
             line.take_forwarded();
@@ -59,6 +62,18 @@ impl Parser for NginxAccess {
         }
         Ok(Outcome::Event)
     }
+}
+
+/// Writes an entry of the error log, which a container's stream holds, too. Such an entry is no request, so that its outcome
+/// may be unknown.
+#[cold]
+fn write_error(text: &str, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
+    let outcome = nginx::write_error(text, event)?;
+    if outcome.is_none() {
+        event.set(ecs::EVENT_OUTCOME, EventOutcome::Unknown);
+    }
+    event.set_log(nginx::ERROR_LOG, nginx::ERROR_LOG);
+    Ok(Outcome::Event)
 }
 
 weir_parser_sdk::export_parser!(NginxAccess);

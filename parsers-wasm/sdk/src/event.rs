@@ -318,6 +318,8 @@ pub struct Event<'a> {
     any_late: bool,
     vendor: Vec<u8>,
     vendor_path: &'static str,
+    /// The parser's own vendor path, with which every event begins.
+    own_vendor_path: &'static str,
     prefix: Vec<u8>,
     prefix_next: u16,
     prefix_object: u16,
@@ -346,6 +348,7 @@ impl<'a> Event<'a> {
             any_late: false,
             vendor: Vec::with_capacity(1024),
             vendor_path,
+            own_vendor_path: vendor_path,
             prefix: Vec::new(),
             prefix_next: 0,
             prefix_object: 0,
@@ -383,6 +386,7 @@ impl<'a> Event<'a> {
         self.late.clear();
         self.any_late = false;
         self.vendor.clear();
+        self.vendor_path = self.own_vendor_path;
         self.timestamp = None;
         self.ips.clear();
         self.users.clear();
@@ -430,7 +434,8 @@ impl<'a> Event<'a> {
             late: Vec::new(),
             any_late: false,
             vendor: Vec::with_capacity(1024),
-            vendor_path: self.vendor_path,
+            vendor_path: self.own_vendor_path,
+            own_vendor_path: self.own_vendor_path,
             prefix: self.prefix.clone(),
             prefix_next: self.prefix_next,
             prefix_object: self.prefix_object,
@@ -645,6 +650,13 @@ impl<'a> Event<'a> {
             self.vendor.push(b'{');
         }
         ObjectWriter::new(&mut self.vendor)
+    }
+
+    /// Makes this event one of another log of the same service, for streams that several logs end in: its
+    /// `event.dataset`, and where the vendor's own tree is.
+    pub fn set_log(&mut self, dataset: &str, vendor_path: &'static str) {
+        self.set(ecs::EVENT_DATASET, dataset);
+        self.vendor_path = vendor_path;
     }
 
     /// Forgets what was written to the vendor's tree, for a record that turns out to need another way.

@@ -30,6 +30,7 @@
 //! ```
 
 pub mod access;
+pub mod apache;
 pub mod aws;
 mod bindings;
 mod block;
@@ -41,6 +42,7 @@ mod frame;
 pub mod json;
 pub mod linux;
 pub mod network;
+pub mod nginx;
 pub mod positional;
 pub mod quoted;
 pub mod reader;

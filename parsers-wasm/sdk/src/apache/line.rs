@@ -1,8 +1,8 @@
 //! The parts of a line: brackets, then what the program says.
 
-use weir_parser_sdk::quoted::some;
-use weir_parser_sdk::text::cut;
-use weir_parser_sdk::{ParseError, json};
+use crate::quoted::some;
+use crate::text::cut;
+use crate::{ParseError, json};
 
 /// The fields of a line; a `-` is an absent value.
 #[derive(Debug, Default, Clone, Copy)]

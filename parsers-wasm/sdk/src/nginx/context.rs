@@ -4,9 +4,9 @@
 //! The message before it holds paths that clients chose, and quotes are not escaped. So the context is the first place
 //! from which the line reads as such a list to its end, not the first that looks like one.
 
-use weir_parser_sdk::ObjectWriter;
-use weir_parser_sdk::quoted::some;
-use weir_parser_sdk::text::{find, find_all};
+use crate::ObjectWriter;
+use crate::quoted::some;
+use crate::text::{find, find_all};
 
 /// A message and its context.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
