@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex};
 
 use jiff::civil::Date;
 use tantivy::directory::{Directory, MmapDirectory};
-use tantivy::index::{Segment, SegmentId, SegmentReader};
+use tantivy::index::{Segment, SegmentId, SegmentMeta, SegmentReader};
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
 use tantivy::store::Compressor;
-use tantivy::{Index, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
+use tantivy::{Index, IndexMeta, IndexReader, IndexSettings, IndexWriter, ReloadPolicy, TantivyError};
 
 use super::builder::{Builder, Written};
 use super::deletion::{Deletion, Target};
@@ -103,6 +103,24 @@ pub(super) fn span_of(payload: Option<&str>) -> Span {
     Some((value.get("first")?.as_i64()?, value.get("last")?.as_i64()?))
 }
 
+/// Removes lists of deleted documents that a killed process wrote and did not commit. The engine would give the next
+/// ones the same names, and refuses to write over them.
+fn remove_stray_deletions(dir: &Path, meta: &IndexMeta) -> std::io::Result<()> {
+    let name_of = |segment: &SegmentMeta| {
+        segment
+            .delete_opstamp()
+            .map(|stamp| PathBuf::from(format!("{}.{stamp}.del", segment.id().uuid_string())))
+    };
+    let known: HashSet<PathBuf> = meta.segments.iter().filter_map(name_of).collect();
+    for entry in fs::read_dir(dir)? {
+        let name = PathBuf::from(entry?.file_name());
+        if name.extension().is_some_and(|extension| extension == "del") && !known.contains(&name) {
+            fs::remove_file(dir.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 impl Day {
     pub(super) fn open(date: Date, settings: &Settings, parent: &Path) -> Result<Self, IndexError> {
         let dir = folder(parent, date);
@@ -119,6 +137,7 @@ impl Day {
             return Err(IndexError::SchemaVersion { dir, found: "of unknown fields".to_owned() });
         }
         let meta = index.load_metas().map_err(IndexError::engine("read", &dir))?;
+        remove_stray_deletions(&dir, &meta).map_err(IndexError::io("tidy up", &dir))?;
         let span = span_of(meta.payload.as_deref());
         let state =
             State { idle: Vec::new(), operations: Vec::new(), span, writer: None, merging: false, used: 0 };

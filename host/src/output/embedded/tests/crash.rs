@@ -73,3 +73,29 @@ fn a_killed_process_leaves_every_object_whole_or_absent() {
     assert_eq!(counts(&index), vec![DOCUMENTS; OBJECTS as usize]);
     assert_eq!(total(&index, "*"), OBJECTS * DOCUMENTS);
 }
+
+#[test]
+fn deletions_that_a_killed_process_did_not_commit_are_no_obstacle() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(dir.path());
+    let writer = index.writer().unwrap();
+    add(&writer, DAY, &events(1, 0..10));
+    writer.commit().unwrap();
+    add(&writer, DAY, &events(2, 10..20));
+    writer.commit().unwrap();
+    drop(writer);
+    // What a process leaves that is killed between writing the list and naming it: every name the next commits may use.
+    let day = dir.path().join(DAY.to_string());
+    let stores =
+        std::fs::read_dir(&day).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let segments: Vec<_> = stores.filter_map(|name| name.strip_suffix(".store").map(str::to_owned)).collect();
+    for (segment, stamp) in segments.iter().flat_map(|segment| (0..100).map(move |stamp| (segment, stamp))) {
+        std::fs::write(day.join(format!("{segment}.{stamp}.del")), "").unwrap();
+    }
+    let index = open(dir.path());
+    let writer = index.writer().unwrap();
+    writer.delete_object(Some(DAY), id(1)).unwrap();
+    add(&writer, DAY, &events(1, 0..3));
+    writer.commit().unwrap();
+    assert_eq!((total(&index, "*"), index.count_object(id(1)).unwrap()), (13, 3));
+}
