@@ -18,7 +18,8 @@ use crate::ingest::decompress::{
     Transcoder, Window, detect, spool,
 };
 use crate::ingest::frame::{
-    Ending, Framer, JsonFramer, Loss, ParquetRows, RowCounts, Shown, Sink, StreamSlot, framer_for,
+    Ending, Framer, JsonFramer, Loss, ParquetRows, PreparedFraming, RowCounts, Shown, Sink, StreamSlot,
+    framer_for,
 };
 use crate::ingest::unwrap::DETECTION_BYTES;
 use crate::ingest::unwrap::cloudwatch::{self, CloudWatchLogs};
@@ -306,13 +307,16 @@ impl<'router> ObjectReader<'router> {
             Some(charset) => Source::new(Box::new(Transcoder::new(unopened.source, charset))),
             None => unopened.source,
         };
-        let decision = {
+        let (decision, has_records) = {
             let head = source.peek(HEADER_BYTES, &mut self.budget)?;
-            self.sink.begin_member(key, first_line(head))
+            (self.sink.begin_member(key, first_line(head)), FireLens::begins(head))
         };
+        // To a parser of text such records are nothing but wrappers. One of JSON may want them whole.
+        let is_text =
+            !matches!(*decision.framing, PreparedFraming::Json { .. } | PreparedFraming::WholeObject);
         let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
         let framer = match decision.route {
-            Some(_) if decision.unwrap_firelens => {
+            Some(_) if decision.unwrap_firelens || (is_text && has_records) => {
                 let records = FireLens::new(path.clone());
                 Box::new(JsonFramer::new(records, Vec::new(), &self.limits))
             }

@@ -6,6 +6,7 @@
 //!
 //! Source: Amazon ECS developer guide, "Send Amazon ECS logs to an AWS service or AWS Partner"; Fluent Bit's `date`.
 
+use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::{Members, text_of, without_line_end};
@@ -35,6 +36,13 @@ impl FireLens {
     /// For a member of an object.
     pub(crate) fn new(member: Option<String>) -> Self {
         Self { member }
+    }
+
+    /// Whether a file that begins so holds FireLens records. A line may be longer than what is seen of it here.
+    pub(crate) fn begins(head: &[u8]) -> bool {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let names = |name: &str| memmem::find(head, format!("\"{name}\"").as_bytes()).is_some();
+        head.starts_with(b"{") && names("log") && MARKS.iter().any(|mark| names(mark))
     }
 
     /// Hands on a record; false when the object is none.

@@ -264,6 +264,31 @@ fn container_lines_are_frames_of_their_container() {
 }
 
 #[test]
+fn a_parser_of_text_gets_container_lines_without_asking() {
+    let decision = |framing: &str| {
+        let framing = Arc::new(prepared(framing));
+        OneRoute(RouteDecision { route: Some(3), framing, header: None, unwrap_firelens: false })
+    };
+    let read = |text: &str, framing: &str| {
+        read_with(
+            from_bytes(text.as_bytes()),
+            &decision(framing),
+            SourceOptions::default(),
+            FrameLimits::default(),
+        )
+    };
+    let records = [firelens("/web", "stdout", "GET /"), firelens("/web", "stderr", "[error] x")].join("\n");
+    let mut texts = read(&records, r#"{"kind": "lines"}"#).texts();
+    texts.sort();
+    assert_eq!(texts, ["GET /", "[error] x"]);
+    // A parser of JSON that did not ask for lines wants the records.
+    assert_eq!(read(&records, r#"{"kind": "json"}"#).texts(), records.lines().collect::<Vec<_>>());
+    // Other JSON is not for opening, whoever gets it.
+    let other = r#"{"log": "x", "level": "info"}"#;
+    assert_eq!(read(other, r#"{"kind": "lines"}"#).texts(), [other]);
+}
+
+#[test]
 fn what_is_no_container_line_stays_as_it_is() {
     let plain = r#"{"log": "x", "level": "info"}"#;
     let text = format!("{plain}\n{}\n{{\"a\":1}}\nbad\n", firelens("/web", "stdout", "y"));
