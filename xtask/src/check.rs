@@ -14,7 +14,7 @@ const TYPOS: Tool = Tool { package: "typos-cli", version: "1.52.0", program: "ty
 
 /// Workspaces and packages beside the one of the root that rustfmt must be told of.
 const OTHER_MANIFESTS: [&str; 3] =
-    ["tests/guests/Cargo.toml", "parsers-wasm/template/Cargo.toml", "fuzz/Cargo.toml"];
+    ["tests/guests/Cargo.toml", "parsers-wasm/template/Cargo.toml", "tests/fuzz/Cargo.toml"];
 
 /// How a step ended.
 enum Verdict {

@@ -1,9 +1,12 @@
-//! `cargo xtask fuzz`: every target of `fuzz/` for a while, with libFuzzer through cargo-fuzz.
+//! `cargo xtask fuzz`: every target of `tests/fuzz` for a while, with libFuzzer through cargo-fuzz.
 //!
-//! cargo-fuzz asks for a nightly compiler only for its sanitizer flags, which the stable one takes as well when
-//! RUSTC_BOOTSTRAP is set. Builds go to a folder of their own below the target folder, since every crate is compiled
-//! with other flags there. What a run learns (its corpus) goes there too; the checkout keeps the seeds of
-//! `fuzz/corpus/TARGET` and gets a file in `fuzz/artifacts/TARGET` for every crash.
+//! cargo-fuzz asks for a nightly compiler only for its coverage flags, which the stable one takes as well when
+//! RUSTC_BOOTSTRAP is set. No sanitizer: the code fuzzed has no unsafe memory access to find, and runs twice as fast
+//! without. Builds go to a folder of their own below the target folder, since every crate is compiled with other flags
+//! there. What a run learns (its corpus) and the inputs that crash go there too.
+//!
+//! A run begins with what earlier runs learned, the seeds and kept cases of the checkout, and, for a parser, its
+//! fixtures.
 
 use crate::process;
 use crate::project::Project;
@@ -16,8 +19,14 @@ use std::process::Command;
 
 const CARGO_FUZZ: Tool = Tool { package: "cargo-fuzz", version: "0.13.2", program: "cargo-fuzz" };
 
+/// The package of the targets, from the root of the checkout.
+const FOLDER: &str = "tests/fuzz";
 /// An input that takes longer counts as a crash, in seconds.
-const INPUT_LIMIT: u32 = 25;
+const INPUT_LIMIT: u32 = 10;
+/// As much memory as ingest may take, MiB; more counts as a crash.
+const MEMORY_LIMIT: u32 = 512;
+/// Longest input, in bytes: some dozen frames of any log type.
+const INPUT_LENGTH: u32 = 16 << 10;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -44,8 +53,6 @@ struct Outcome {
 
 /// Fuzzes and prints a table; an error when anything crashed.
 pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result<()> {
-    let fuzz = project.root.join("fuzz");
-    ensure!(fuzz.join("Cargo.toml").is_file(), "this checkout has no folder fuzz: there is nothing to fuzz");
     if !CARGO_FUZZ.ready(project, arguments.install)? {
         bail!("{}", CARGO_FUZZ.hint("cargo xtask fuzz --install"));
     }
@@ -64,9 +71,10 @@ pub(crate) fn run(project: &Project, arguments: &Arguments) -> Result<()> {
 }
 
 fn cargo_fuzz(project: &Project, command: &str) -> Command {
-    let mut cargo = project.cargo(&["fuzz", command, "--fuzz-dir", "fuzz"]);
+    let mut cargo = project.cargo(&["fuzz", command, "--fuzz-dir", FOLDER]);
     if command != "list" {
-        cargo.arg("--target-dir").arg(project.target.join("fuzz"));
+        cargo.args(["--sanitizer", "none", "--codegen-units", "16", "--target-dir"]);
+        cargo.arg(project.target.join("fuzz"));
     }
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUST_BACKTRACE", "0");
     cargo
@@ -85,23 +93,28 @@ fn targets(project: &Project, wanted: Option<&str>) -> Result<Vec<String>> {
 fn fuzz_target(project: &Project, target: String, seconds: u32) -> Result<Outcome> {
     let work = project.target.join("fuzz");
     let corpus = work.join("corpus").join(&target);
+    let artifacts = work.join("artifacts").join(&target);
     let log_file = work.join("logs").join(format!("{target}.log"));
-    for folder in [Some(corpus.as_path()), log_file.parent()].into_iter().flatten() {
+    for folder in [Some(corpus.as_path()), Some(artifacts.as_path()), log_file.parent()].into_iter().flatten()
+    {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    let artifacts = project.root.join("fuzz/artifacts").join(&target);
     let before = files(&artifacts);
 
     let mut command = cargo_fuzz(project, "run");
     // The first folder takes what is learned, further ones are only read.
     command.arg(&target).arg(&corpus);
-    let seeds = project.root.join("fuzz/corpus").join(&target);
-    if seeds.is_dir() {
-        command.arg(&seeds);
-    }
+    let fuzz = project.root.join(FOLDER);
+    let fixtures = project.root.join("parsers-wasm").join(&target).join("fixtures");
+    let seeds = [fuzz.join("seeds").join(&target), fuzz.join("cases").join(&target), fixtures];
+    command.args(seeds.iter().filter(|folder| folder.is_dir()));
     command.arg("--").args([
         format!("-max_total_time={seconds}"),
         format!("-timeout={INPUT_LIMIT}"),
+        format!("-rss_limit_mb={MEMORY_LIMIT}"),
+        format!("-max_len={INPUT_LENGTH}"),
+        // The last of several prefixes counts; cargo-fuzz gives one inside the checkout.
+        format!("-artifact_prefix={}/", artifacts.display()),
         "-print_final_stats=1".to_owned(),
     ]);
     let log = File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
@@ -136,12 +149,15 @@ fn print(project: &Project, outcomes: &[Outcome]) {
         println!("{:width$}  {runs:>12}  {}", outcome.target, outcome.crashes.len());
     }
     for outcome in outcomes {
+        let target = &outcome.target;
         for crash in &outcome.crashes {
-            let file = project.show(crash);
-            println!("{}: {file}; again with: RUSTC_BOOTSTRAP=1 cargo fuzz run {0} {file}", outcome.target);
+            println!(
+                "{target}: {0}; once mended, keep it: cp {0} {FOLDER}/cases/{target}/ (see {FOLDER}/README.md)",
+                project.show(crash)
+            );
         }
         if let Some(failure) = &outcome.failure {
-            println!("{}: failed: {failure}", outcome.target);
+            println!("{target}: failed: {failure}");
         }
     }
 }

@@ -76,7 +76,7 @@ Tests find the components through WEIR_PARSERS_DIR and WEIR_GUESTS_DIR, and the 
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
         arguments: Vec<String>,
     },
-    /// Fuzz every target of fuzz/, or one; exits with 1 when a crash is found.
+    /// Fuzz every target of tests/fuzz, or one; exits with 1 when a crash is found.
     #[command(after_help = "Examples:
   cargo xtask fuzz                      every target for a minute
   cargo xtask fuzz framing --seconds 600
