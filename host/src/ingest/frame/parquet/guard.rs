@@ -1,8 +1,9 @@
 //! What a Parquet file may ask of memory, looked at before the library reads it.
 //!
 //! The library trusts sizes in the file: it allocates as many children as a schema element says, descends as deep as
-//! the schema goes, and makes room for a page as large as its header says. A few bytes could end the process. So the
-//! schema is walked first, and so are the headers of all pages of a row group.
+//! the schema goes, makes room for a page as large as its header says, and skips a list of booleans as often as its
+//! length says, in no bytes. A few bytes could end the process or keep it busy for hours. So the footer is walked first,
+//! and so are the headers of all pages of a row group.
 //!
 //! Source: parquet.thrift of the Parquet format 2.11 (`FileMetaData`, `SchemaElement`, `PageHeader`).
 
@@ -68,22 +69,28 @@ pub(super) fn check_footer(file: &SharedFile) -> Result<(), Refusal> {
         return Err("the footer is longer than the file".into());
     };
     let footer = read_at(file, start, length)?;
-    check_schema(&mut Reader::new(&footer))
-        .ok_or("the footer's schema does not hold or is nested too deep")?;
+    check_metadata(&mut Reader::new(&footer))
+        .ok_or("the footer or its schema does not hold or is nested too deep")?;
     Ok(())
+}
+
+/// Walks the footer to its end.
+fn check_metadata(reader: &mut Reader<'_>) -> Option<()> {
+    let (mut last, mut schemas) = (0, 0);
+    while let Field::Of(id, kind) = reader.field(last)? {
+        last = id;
+        if (id, kind) == (2, Kind::List) {
+            check_schema(reader)?;
+            schemas += 1;
+        } else {
+            reader.skip(kind)?;
+        }
+    }
+    (schemas == 1).then_some(())
 }
 
 /// Walks the schema, a tree whose nodes stand one behind the other with their number of children.
 fn check_schema(reader: &mut Reader<'_>) -> Option<()> {
-    let mut last = 0;
-    loop {
-        let Field::Of(id, kind) = reader.field(last)? else { return None };
-        last = id;
-        if (id, kind) == (2, Kind::List) {
-            break;
-        }
-        reader.skip(kind)?;
-    }
     let (elements, Kind::Struct) = reader.list()? else { return None };
     let elements =
         usize::try_from(elements).ok().filter(|elements| (1..=SCHEMA_ELEMENTS).contains(elements))?;
@@ -203,14 +210,28 @@ mod tests {
 
     #[test]
     fn schemas_are_walked() {
-        let holds = |children: &[u8]| check_schema(&mut Reader::new(&schema(children))).is_some();
+        let holds = |children: &[u8]| check_metadata(&mut Reader::new(&schema(children))).is_some();
         assert!(holds(&[2, 0, 0]) && holds(&[2, 1, 0, 0]) && holds(&[0]));
         assert!(!holds(&[1]) && !holds(&[1, 0, 0]) && !holds(&[2, 0]) && !holds(&[60, 0]));
         let deep = |depth: usize| [vec![1; depth], vec![0]].concat();
         assert!(holds(&deep(48)) && !holds(&deep(49)));
         let good = schema(&[2, 1, 0, 0]);
-        for cut in 0..good.len() - 2 {
-            assert!(check_schema(&mut Reader::new(&good[..cut])).is_none(), "{cut}");
+        for cut in 0..good.len() {
+            assert!(check_metadata(&mut Reader::new(&good[..cut])).is_none(), "{cut}");
         }
+        let twice = [&good[..good.len() - 1], &[0x09, 0x04], &good[3..]].concat();
+        assert!(check_metadata(&mut Reader::new(&twice)).is_none(), "another schema behind the first");
+    }
+
+    #[test]
+    fn lists_that_take_no_bytes_are_refused() {
+        let good = schema(&[0]);
+        // Field 9, which no version has: a list of 268 million booleans.
+        let list = [&good[..good.len() - 1], &[0x79, 0xf1, 0xff, 0xff, 0xff, 0x7f, 0]].concat();
+        assert!(check_metadata(&mut Reader::new(&list)).is_none());
+        let field = [&good[..good.len() - 1], &[0x71, 0]].concat();
+        assert!(check_metadata(&mut Reader::new(&field)).is_some(), "a boolean field");
+        // A page header: its type, its sizes, and such a list.
+        assert!(page_header(&[0x15, 0, 0x15, 8, 0x15, 8, 0x29, 0xf1, 0xff, 0xff, 0xff, 0x7f, 0]).is_none());
     }
 }

@@ -123,12 +123,15 @@ impl<'a> Reader<'a> {
         if kind == Kind::Bool { Some(()) } else { self.skip_element(kind, 0) }
     }
 
+    /// Every element takes bytes, so that a length alone cannot keep a reader busy. Lists of booleans are refused: no
+    /// footer or page header has any, and the library skips them as if they took none.
     fn skip_element(&mut self, kind: Kind, depth: u32) -> Option<()> {
         if depth > MAX_DEPTH {
             return None;
         }
         match kind {
-            Kind::Bool | Kind::Byte => self.advance(1),
+            Kind::Bool => None,
+            Kind::Byte => self.advance(1),
             Kind::Integer => self.varint().map(drop),
             Kind::Double => self.advance(8),
             Kind::Uuid => self.advance(16),
