@@ -59,11 +59,11 @@ impl MultiLineFramer {
             sink.lose(StreamSlot::MAIN, loss);
             return;
         }
-        if lines.len() > self.most() {
+        let end = lines.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+        if lines.len() > self.most() || end > self.frame_bytes {
             sink.damage(StreamSlot::MAIN, offset, lines, self.too_long());
             return;
         }
-        let end = lines.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
         let frame = &lines[..end];
         sink.framing(lines.len() - end);
         if !frame.is_empty() {
