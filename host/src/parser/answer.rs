@@ -104,8 +104,10 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
         return Err(violation("the last document does not end where the documents end", None));
     }
     let text = std::str::from_utf8(&documents).map_err(|error| {
-        let frame = ends.iter().position(|end| *end as usize > error.valid_up_to());
-        violation("a document is not UTF-8", frame.and_then(|index| sources.get(index)).copied())
+        let document = ends.iter().position(|end| *end as usize > error.valid_up_to());
+        let frame = document.and_then(|index| sources.get(index)).copied();
+        // Nothing was checked yet: the guest may name a frame that it was not given.
+        violation("a document is not UTF-8", frame.filter(|frame| (*frame as usize) < frames))
     })?;
     let bounds = DocumentLimits { fields: limits.fields, depth: limits.depth };
 
