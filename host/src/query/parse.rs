@@ -213,14 +213,20 @@ impl Parser {
                 "name each field, or search the words of the whole event without a field",
             ));
         };
-        if let Some(character) = name.chars().find(|character| character.is_control()) {
-            return Err(self.source.error(
+        self.without_controls(&name, start)?;
+        Ok(Some(name))
+    }
+
+    /// Refuses a field's name with control characters, which no event has and which could not be printed back.
+    fn without_controls(&self, name: &str, start: usize) -> Result<(), QueryError> {
+        match name.chars().find(|character| character.is_control()) {
+            None => Ok(()),
+            Some(character) => Err(self.source.error(
                 start,
                 format!("{character:?} in a field's name"),
                 "remove the control character",
-            ));
+            )),
         }
-        Ok(Some(name))
     }
 
     fn exists(&mut self) -> Result<Query, QueryError> {
@@ -231,7 +237,10 @@ impl Parser {
             self.source.word(false)?.text()
         };
         match name {
-            Some(name) if !name.is_empty() => self.leaf(Some(&name), Test::Exists, start),
+            Some(name) if !name.is_empty() => {
+                self.without_controls(&name, start)?;
+                self.leaf(Some(&name), Test::Exists, start)
+            }
             _ => {
                 Err(self.source.error(start, "_exists_ without one field's name", "write _exists_:source.ip"))
             }
