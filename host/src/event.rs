@@ -174,8 +174,11 @@ pub fn push_finished(
     original: Option<&[u8]>,
 ) {
     let text = |range: std::ops::Range<usize>| document.get(range).unwrap_or_default();
-    let reserved = |key: &[u8]| key == b"weir" || key == b"event.original";
-    let plain = original.is_none() && !members.iter().any(|member| reserved(text(member.key())));
+    let reserved = |member: &Member| {
+        let key = text(member.key());
+        spells(key, "weir") || spells(key, "event.original")
+    };
+    let plain = original.is_none() && !members.iter().any(reserved);
     out.reserve(document.len() + provenance.constant.len() + 96);
     out.push(b'{');
     if plain && let (Some(first), Some(last)) = (members.first(), members.last()) {
@@ -183,22 +186,23 @@ pub fn push_finished(
         out.extend_from_slice(text(first.key().start - 1..last.value().end));
         out.push(b',');
     } else {
-        let mut original = original;
-        for member in members.iter().filter(|member| !reserved(text(member.key()))) {
+        let mut placed = false;
+        for member in members.iter().filter(|member| !reserved(member)) {
             out.push(b'"');
             out.extend_from_slice(text(member.key()));
             out.extend_from_slice(b"\":");
             let value = text(member.value());
-            match original.filter(|_| text(member.key()) == b"event" && value.starts_with(b"{")) {
+            match original.filter(|_| spells(text(member.key()), "event") && value.starts_with(b"{")) {
+                // A parser may write `event` twice; whichever a reader takes, the original is the host's.
                 Some(raw) => {
                     push_with_original(out, value, raw);
-                    original = None;
+                    placed = true;
                 }
                 None => out.extend_from_slice(value),
             }
             out.push(b',');
         }
-        if let Some(raw) = original {
+        if let Some(raw) = original.filter(|_| !placed) {
             out.extend_from_slice(b"\"event\":{\"original\":");
             push_string(out, raw);
             out.extend_from_slice(b"},");
@@ -211,6 +215,18 @@ pub fn push_finished(
     out.extend_from_slice(b"},");
     out.extend_from_slice(&provenance.constant);
     out.push(b'}');
+}
+
+/// Whether a member's key, as it stands between its quotes, is `name`, with escapes or without.
+fn spells(key: &[u8], name: &str) -> bool {
+    let same = key == name.as_bytes();
+    // Most keys are told apart by their first byte.
+    let first = key.first();
+    if same || first != name.as_bytes().first() && first != Some(&b'\\') || !key.contains(&b'\\') {
+        return same;
+    }
+    let quoted = [b"\"", key, b"\""].concat();
+    serde_json::from_slice::<String>(&quoted).is_ok_and(|key| key == name)
 }
 
 /// The `event` object with `original` set, whatever the parser put there.
@@ -278,6 +294,12 @@ mod tests {
         );
         assert_eq!(event["event"], json!({"original": "truth"}));
         assert!(event.get("event.original").is_none() && event["weir"].is_object());
+
+        let twice = "{\"event\":{\"original\":\"lie\"},\"\\u0065vent\":{\"original\":\"lie\"}}";
+        assert_eq!(finish(twice, Some(b"truth"))["event"], json!({"original": "truth"}));
+        let escaped = "{\"we\\u0069r\":1,\"\\u0065vent.original\":2,\"we\\\\ir\":3}";
+        let names = |event: Value| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(finish(escaped, None)), ["we\\ir", "weir"]);
     }
 
     #[test]
