@@ -76,7 +76,8 @@ impl<'a> Record<'a> {
         walk.reader.object();
         while let Some(key) = walk.reader.key() {
             match key.raw() {
-                "eventName" => record.name = walk.text(key),
+                // An empty name is none: no event is without an action.
+                "eventName" => record.name = walk.text(key).filter(|name| !name.is_absent()),
                 "eventSource" => record.source = walk.text(key),
                 "sourceIPAddress" => record.address = walk.text(key),
                 "userAgent" => record.agent = walk.text(key),
@@ -265,7 +266,7 @@ impl<'a> Insight<'a> {
             match key.raw() {
                 "state" => insight.state = value,
                 "eventSource" => insight.source = value,
-                "eventName" => insight.name = value,
+                "eventName" => insight.name = value.filter(|name| !name.is_absent()),
                 "insightType" => insight.kind = value,
                 "errorCode" => insight.error_code = value,
                 _ => {}
