@@ -1,6 +1,7 @@
 //! The tree a query is read into, and its canonical spelling.
 //!
-//! Contract: `parse(&query.to_string()) == query` for every tree the parser can produce. Boosts are not kept: they only
+//! Contract: `parse(&query.to_string()) == query` for every tree the parser can produce, unless what is printed is longer
+//! than a query may be. Boosts are not kept: they only
 //! order hits by score, and hits here are ordered by time.
 
 use std::fmt::{self, Display, Formatter, Write};
@@ -20,6 +21,22 @@ pub enum Query {
     Clauses(Vec<Clause>),
     /// One test.
     Leaf(Leaf),
+}
+
+impl Query {
+    /// Operators inside one another.
+    pub(super) fn depth(&self) -> usize {
+        match self {
+            Self::All | Self::Leaf(_) => 0,
+            Self::Not(operand) => 1 + operand.depth(),
+            Self::And(operands) | Self::Or(operands) => 1 + deepest(operands.iter()),
+            Self::Clauses(clauses) => 1 + deepest(clauses.iter().map(|clause| &clause.query)),
+        }
+    }
+}
+
+fn deepest<'a>(queries: impl Iterator<Item = &'a Query>) -> usize {
+    queries.map(Query::depth).max().unwrap_or(0)
 }
 
 /// A member of [`Query::Clauses`].

@@ -1,6 +1,6 @@
 //! Reads a query's text: a recursive-descent parser over characters, so that every error names its column.
 //!
-//! Bounded: [`MAXIMUM_LENGTH`], [`MAXIMUM_DEPTH`] and [`MAXIMUM_LEAVES`] keep a hostile query from exhausting stack or
+//! Bounded: [`MAXIMUM_LENGTH`], [`MAXIMUM_NESTING`] and [`MAXIMUM_LEAVES`] keep a hostile query from exhausting stack or
 //! memory. More lenient than Lucene's own grammar where analysts paste values: a colon inside a value
 //! (`source.ip:2001:db8::1`), a slash (`10.0.0.0/8`, `url.path:/a/b`) and a hyphen (`field:-5`) need no escape.
 
@@ -12,8 +12,11 @@ use super::source::Source;
 
 /// Characters in a query.
 pub(super) const MAXIMUM_LENGTH: usize = 32 * 1024;
-/// Parentheses and prefix operators inside one another.
+/// Operators inside one another.
 pub(super) const MAXIMUM_DEPTH: usize = 50;
+/// Parentheses and prefix operators inside one another. A query as it is printed has up to two for each operator.
+const MAXIMUM_NESTING: usize = 3 * MAXIMUM_DEPTH;
+const TOO_DEEP: &str = "the query is nested more than 50 deep";
 /// Tests in a query.
 pub(super) const MAXIMUM_LEAVES: usize = 4096;
 
@@ -36,6 +39,7 @@ pub fn parse(text: &str) -> Result<Query, QueryError> {
     }
     let query = parser.list(None)?;
     match parser.source.peek() {
+        None if query.depth() > MAXIMUM_DEPTH => Err(QueryError::new(TOO_DEEP, "write it flatter")),
         None => Ok(query),
         Some(_) => Err(parser
             .source
@@ -66,12 +70,8 @@ struct Item {
 
 impl Parser {
     fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, QueryError>) -> Result<T, QueryError> {
-        if self.depth == MAXIMUM_DEPTH {
-            return Err(self.source.error(
-                self.source.position,
-                format!("the query is nested more than {MAXIMUM_DEPTH} deep"),
-                "write it flatter",
-            ));
+        if self.depth == MAXIMUM_NESTING {
+            return Err(self.source.error(self.source.position, TOO_DEEP, "write it flatter"));
         }
         self.depth += 1;
         let result = read(self);

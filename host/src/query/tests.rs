@@ -88,6 +88,18 @@ fn structure() {
 }
 
 #[test]
+fn what_is_nested_as_deep_as_may_be_reads_back() {
+    let negated = |depth: usize| format!("{}a", "NOT ".repeat(depth));
+    let listed = |depth: usize| format!("{}c{}", "NOT (a ".repeat(depth), ")".repeat(depth));
+    for text in [negated(50), listed(25), format!("{}a{}", "(".repeat(150), ")".repeat(150))] {
+        assert_eq!(canonical(&canonical(&text)), canonical(&text), "{text}");
+    }
+    for text in [negated(51), listed(26), negated(100_000), "(".repeat(30_000)] {
+        assert!(parse(&text).unwrap_err().to_string().contains("deep") || text.len() > 32 * 1024, "{text}");
+    }
+}
+
+#[test]
 fn errors_name_the_place_and_the_cure() {
     for (text, column, part) in [
         ("a AND", 6, "the query ends where a term was expected"),

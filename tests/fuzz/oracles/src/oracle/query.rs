@@ -9,6 +9,9 @@ use crate::query::{Matcher, Plan, Query, parse};
 /// 2026-11-23T10:20:00Z, nanoseconds since 1970.
 const NOW: i64 = 1_795_429_200_000_000_000;
 
+/// Characters in a query; what is printed may be more, and need not read back then.
+const LONGEST: usize = 32 * 1024;
+
 static EVENT: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "@timestamp": "2026-11-23T10:15:30.5Z",
@@ -46,6 +49,7 @@ pub fn query(data: &[u8]) {
     };
     let printed = query.to_string();
     match parse(&printed) {
+        Err(_) if printed.chars().count() > LONGEST => {}
         Ok(again) => assert_eq!(again, query, "{printed} reads back as another query"),
         Err(error) => panic!("{printed} does not read back: {error}"),
     }
