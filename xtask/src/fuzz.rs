@@ -5,8 +5,8 @@
 //! without. Builds go to a folder of their own below the target folder, since every crate is compiled with other flags
 //! there. What a run learns (its corpus) and the inputs that crash go there too.
 //!
-//! A run begins with what earlier runs learned, the seeds and kept cases of the checkout, and, for a parser, its
-//! fixtures.
+//! A run begins with what earlier runs learned, the seeds and kept cases of the checkout, and, for a parser, pieces of
+//! its fixtures.
 
 use crate::process;
 use crate::project::Project;
@@ -25,8 +25,10 @@ const FOLDER: &str = "tests/fuzz";
 const INPUT_LIMIT: u32 = 10;
 /// As much memory as ingest may take, MiB; more counts as a crash.
 const MEMORY_LIMIT: u32 = 512;
-/// Longest input, in bytes: some dozen frames of any log type.
-const INPUT_LENGTH: u32 = 16 << 10;
+/// Longest input, in bytes: a dozen frames of any log type.
+const INPUT_LENGTH: usize = 8 << 10;
+/// Bytes of a fixture's lines in one input. Short inputs are tried more often.
+const PIECE_BYTES: usize = 1 << 10;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -105,8 +107,9 @@ fn fuzz_target(project: &Project, target: String, seconds: u32) -> Result<Outcom
     // The first folder takes what is learned, further ones are only read.
     command.arg(&target).arg(&corpus);
     let fuzz = project.root.join(FOLDER);
-    let fixtures = project.root.join("parsers-wasm").join(&target).join("fixtures");
-    let seeds = [fuzz.join("seeds").join(&target), fuzz.join("cases").join(&target), fixtures];
+    let pieces = work.join("fixtures").join(&target);
+    cut_fixtures(&project.root.join("parsers-wasm").join(&target), &pieces)?;
+    let seeds = [fuzz.join("seeds").join(&target), fuzz.join("cases").join(&target), pieces];
     command.args(seeds.iter().filter(|folder| folder.is_dir()));
     command.arg("--").args([
         format!("-max_total_time={seconds}"),
@@ -129,6 +132,52 @@ fn fuzz_target(project: &Project, target: String, seconds: u32) -> Result<Outcom
     let failed = (!status.success() && crashes.is_empty()) || runs.is_none();
     let failure = failed.then(|| format!("{status}, see {}", project.show(&log_file)));
     Ok(Outcome { target, runs, crashes, failure })
+}
+
+/// Writes a parser's fixtures to `pieces` as inputs of some lines each; JSON as it is. Does nothing for what is no
+/// parser.
+fn cut_fixtures(parser: &Path, pieces: &Path) -> Result<()> {
+    let fixtures = files(&parser.join("fixtures"));
+    if fixtures.is_empty() {
+        return Ok(());
+    }
+    let _ = fs::remove_dir_all(pieces);
+    fs::create_dir_all(pieces).with_context(|| format!("cannot create {}", pieces.display()))?;
+    let manifest = fs::read_to_string(parser.join("parser.toml")).unwrap_or_default();
+    let has_header = manifest.lines().any(|line| line.trim() == "kind = \"header\"");
+    for fixture in fixtures {
+        let name = fixture.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let content = || fs::read(&fixture).with_context(|| format!("cannot read {}", fixture.display()));
+        let inputs = if name.ends_with(".log") {
+            cut(&content()?, has_header)
+        } else if name.ends_with(".json") && !name.ends_with(".expected.json") {
+            vec![content()?]
+        } else {
+            continue;
+        };
+        for (number, input) in inputs.iter().enumerate() {
+            let path = pieces.join(format!("{name}-{number}"));
+            fs::write(&path, input).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whole lines in pieces of about [`PIECE_BYTES`], each with the first line when that is a header.
+fn cut(content: &[u8], has_header: bool) -> Vec<Vec<u8>> {
+    let mut lines = content.split_inclusive(|byte| *byte == b'\n').peekable();
+    let header = if has_header { lines.next().unwrap_or_default() } else { b"" };
+    let mut pieces = Vec::new();
+    while lines.peek().is_some() {
+        let mut piece = header.to_vec();
+        while piece.len() < header.len() + PIECE_BYTES
+            && let Some(line) = lines.next()
+        {
+            piece.extend_from_slice(line);
+        }
+        pieces.push(piece);
+    }
+    pieces
 }
 
 fn files(folder: &Path) -> BTreeSet<PathBuf> {
@@ -165,6 +214,20 @@ fn print(project: &Project, outcomes: &[Outcome]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fixtures_are_cut_at_line_ends() {
+        let line = [vec![b'x'; 600], b"\n".to_vec()].concat();
+        let content = [b"a b\n".to_vec(), line.repeat(3), b"last".to_vec()].concat();
+        let pieces = cut(&content, false);
+        assert_eq!(pieces.concat(), content);
+        assert_eq!(pieces.iter().map(Vec::len).collect::<Vec<_>>(), [4 + 2 * 601, 601 + 4]);
+        let pieces = cut(&content, true);
+        assert_eq!(
+            pieces,
+            [[&b"a b\n"[..], &line, &line].concat(), [&b"a b\n"[..], &line, b"last"].concat()]
+        );
+    }
 
     #[test]
     fn runs_are_read_from_the_statistics() {
