@@ -146,6 +146,14 @@ fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> 
         "kex_exchange_identification:" | "kex" => {
             Some(broken("ssh_protocol_error", Endpoint::default(), rest))
         }
+        // Until OpenSSH 7 a lost connection was told so, without its peer.
+        "Read" | "Write" => {
+            let reason = rest.strip_prefix("from socket failed: ").or_else(|| rest.strip_prefix("failed: "))?;
+            Some(Finding {
+                reason: present(reason),
+                ..Finding::new(NETWORK, CONNECTION_END, "ssh_disconnect", Unknown)
+            })
+        }
         "Magic" => {
             let (_, from) = split_from(rest.strip_prefix("value check failed ")?, true)?;
             Some(broken("ssh_protocol_error", from, "magic value check failed"))
