@@ -60,8 +60,9 @@ pub(crate) fn meaning(name: &str) -> Option<Meaning> {
         "time" | "ts" | "datetime" | "dateTime" | "date_time" | "timeUnixNano" | "timeMillis" | "instant" => {
             Time(2)
         }
-        "eventTime" | "event_time" | "asctime" | "time_local" | "time_iso8601" | "msec" | "requestTime"
-        | "logged_at" | "date" | "t" => Time(3),
+        "eventTime" | "event_time" | "eventTimestamp" | "event_timestamp" | "asctime" | "unixTime"
+        | "unix_time" | "DateTime" | "Datetime" | "TIMESTAMP" | "time_local" | "time_iso8601" | "msec"
+        | "requestTime" | "requestTimeEpoch" | "logged_at" | "date" | "t" => Time(3),
 
         "level" | "levelname" | "level_name" | "levelName" | "Level" | "@l" => Level(1),
         "severity" | "severityText" | "severity_text" | "SeverityText" | "loglevel" | "logLevel"
