@@ -162,7 +162,7 @@ pub(crate) fn check(parsed: Parsed, frames: usize, limits: &Limits) -> Result<An
         });
     }
     let answer = Answer { documents, entries, members, verdicts };
-    Ok(if repairs { repair_surrogates(answer, bounds) } else { answer })
+    Ok(if repairs { repair_surrogates(&answer, bounds) } else { answer })
 }
 
 /// Whether a number is past what any reader of the document could hold, such as `1e999`.
@@ -177,7 +177,7 @@ fn flaw_text(flaw: &Flaw) -> String {
 
 /// Replaces escaped surrogates that stand alone by U+FFFD. The grammar of JSON allows them and logs contain them, but
 /// most readers of a document would refuse all of it.
-fn repair_surrogates(answer: Answer, bounds: DocumentLimits) -> Answer {
+fn repair_surrogates(answer: &Answer, bounds: DocumentLimits) -> Answer {
     let mut repaired = Answer { verdicts: answer.verdicts.clone(), ..Answer::default() };
     for entry in &answer.entries {
         let start = repaired.documents.len();

@@ -2,6 +2,8 @@
 //!
 //! `seeds/TARGET` are inputs to begin from; `cases/TARGET` once failed and must never again.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -95,7 +95,12 @@ fn tell(parsed: &mut Parsed, [lie, place, value]: [u8; 3]) {
         1 => parsed.ends.iter_mut().skip(place).take(1).for_each(|end| *end = signed(*end)),
         2 => parsed.frames.iter_mut().skip(place).take(1).for_each(|frame| *frame = signed(*frame)),
         3 => {
-            parsed.outcomes.iter_mut().skip(place).take(1).for_each(|told| *told = FrameOutcome::Events(wide))
+            parsed
+                .outcomes
+                .iter_mut()
+                .skip(place)
+                .take(1)
+                .for_each(|told| *told = FrameOutcome::Events(wide));
         }
         4 => parsed.ends.truncate(place),
         5 => parsed.frames.truncate(place),

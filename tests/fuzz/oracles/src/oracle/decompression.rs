@@ -53,7 +53,7 @@ pub fn decompression(data: &[u8]) {
 /// No more than the limits allow; stored members of an archive may be read as often as there are members.
 fn check_bounds(outcome: &Outcome, stored: usize) {
     let stored = stored as u64;
-    let packed = (stored * LIMITS.ratio).max(LIMITS.ratio_after).min(LIMITS.object_bytes);
+    let packed = (stored * LIMITS.ratio).clamp(LIMITS.ratio_after, LIMITS.object_bytes);
     assert!(outcome.ledger.read <= packed + stored * LIMITS.members, "{:?}", outcome.ledger);
     // Damage stands for the members that are not opened.
     assert!(outcome.ledger.members <= LIMITS.members + 1, "{:?}", outcome.ledger);

@@ -29,7 +29,7 @@ pub fn wrappers(data: &[u8]) {
         ..FrameLimits::default()
     };
     let outcome = reading.check(object, [first, second]);
-    if settings & 7 == 0 {
+    if matches!(settings, 0 | 8) {
         check_envelope(&outcome, object);
     }
 }
