@@ -4,6 +4,9 @@ use crate::targets::Targets;
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Shape};
 use weir_parser_sdk::{Event, aws::Arn, ecs};
 
+/// The documented members that are objects.
+pub(crate) const OBJECTS: [&str; 3] = ["sessionContext", "onBehalfOf", "inScopeOf"];
+
 /// What `user.*` is made of.
 #[derive(Default)]
 pub(crate) struct Identity<'a> {
@@ -19,6 +22,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) depth: u32,
     /// A documented member is not of its documented type.
     pub(crate) odd: bool,
+    /// A member that is not documented is no text.
+    pub(crate) unknown: bool,
 }
 
 impl<'a> Identity<'a> {
@@ -49,7 +54,11 @@ impl<'a> Identity<'a> {
                         }
                     }
                 }
-                _ => identity.pass(reader, 0),
+                "inScopeOf" if matches!(reader.peek(), b'{' | b'n') => identity.pass(reader, 0),
+                _ => {
+                    let value = identity.value(reader, 0);
+                    identity.unknown |= !matches!(value.shape, Shape::String | Shape::Null);
+                }
             }
         }
         identity

@@ -7,7 +7,7 @@
 //! no record is refused for its types.
 
 use crate::action::{self, Classes};
-use crate::identity::Identity;
+use crate::identity::{self, Identity};
 use crate::targets;
 use weir_parser_sdk::fit::{Bounds, TEXT_MEMBER};
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Runs, Shape};
@@ -117,8 +117,12 @@ impl<'a> Record<'a> {
                 "userIdentity" => {
                     if walk.enters("userIdentity") {
                         record.identity = Identity::read(walk.reader);
-                        let Identity { fields, depth, odd, .. } = record.identity;
-                        walk.left("userIdentity", fields, depth, odd);
+                        let Identity { fields, depth, odd, unknown, .. } = record.identity;
+                        if unknown && !odd {
+                            walk.left_with_texts("userIdentity", fields, depth);
+                        } else {
+                            walk.left("userIdentity", fields, depth, odd);
+                        }
                     }
                 }
                 "tlsDetails" => {
@@ -276,6 +280,53 @@ impl<'a> Insight<'a> {
     }
 }
 
+/// Writes a member as text: text as it stands, nothing for `null`, anything else as its JSON.
+fn push_text(out: &mut ObjectWriter<'_>, key: JsonText<'_>, value: Raw<'_>) {
+    match value.shape {
+        Shape::Null => {}
+        Shape::String => {
+            out.raw_member(key, value.text);
+        }
+        _ => {
+            out.string(&key.unescape(), value.text);
+        }
+    }
+}
+
+/// Whether a value is an object whose members are text, or an array of such.
+fn is_list_of_texts(value: Raw<'_>) -> bool {
+    let is_text = |object: Raw<'_>| {
+        let mut reader = Reader::new(object.text);
+        let mut texts = object.shape == Shape::Object;
+        if texts {
+            reader.object();
+            while reader.key().is_some() {
+                texts &= matches!(reader.value().shape, Shape::String | Shape::Null);
+            }
+        }
+        texts
+    };
+    all(value, is_text).unwrap_or_else(|| is_text(value))
+}
+
+fn is_list_of_strings(value: Raw<'_>) -> bool {
+    all(value, |item| item.shape == Shape::String).unwrap_or(false)
+}
+
+/// Whether all elements are as asked; `None` for what is no array.
+fn all(value: Raw<'_>, is: impl Fn(Raw<'_>) -> bool) -> Option<bool> {
+    if value.shape != Shape::Array {
+        return None;
+    }
+    let mut reader = Reader::new(value.text);
+    let mut all = true;
+    reader.array();
+    while reader.element() {
+        all &= is(reader.value());
+    }
+    Some(all)
+}
+
 /// A record's walk: each member is read and copied, or written in another form.
 struct Walk<'r, 'a, 'w> {
     text: &'a str,
@@ -347,13 +398,13 @@ impl<'a> Walk<'_, 'a, '_> {
         None
     }
 
-    /// A member that is always an array of objects. Indices take one object for an array of one.
+    /// A member that is always an array of objects whose members are text. Indices take one object for an array of one.
     fn list(&mut self, key: &str) {
         let value = self.value();
-        if matches!(value.shape, Shape::Array | Shape::Object) {
+        if is_list_of_texts(value) {
             self.runs.keep(self.reader);
         } else {
-            self.wrap(key, value);
+            self.wrap_text(key, value);
         }
     }
 
@@ -368,28 +419,38 @@ impl<'a> Walk<'_, 'a, '_> {
         }
     }
 
-    /// A member that CloudTrail's documentation does not know yet: objects, arrays and text as they stand, numbers and
-    /// booleans as text, so that no later record of the same name conflicts.
-    fn other(&mut self, key: JsonText<'a>) {
-        let value = self.value();
-        match value.shape {
-            Shape::Object | Shape::Array | Shape::String => self.runs.keep(self.reader),
-            Shape::Null => self.runs.flush(&mut self.out),
-            Shape::Number | Shape::Boolean => {
-                self.runs.flush(&mut self.out);
-                self.out.string(&key.unescape(), value.text);
-            }
+    /// As [`Walk::wrap`], for an object that no index maps flat: the value is text.
+    fn wrap_text(&mut self, key: &str, value: Raw<'a>) {
+        self.runs.flush(&mut self.out);
+        if !value.is_null() {
+            self.fields += 1;
+            self.out.object(key, |object| {
+                push_text(object, JsonText::from_raw(TEXT_MEMBER), value);
+            });
         }
     }
 
-    /// Whether the member is an object, which the caller then reads; else it is written as [`Walk::tree`] does.
+    /// A member that CloudTrail's documentation does not know yet: text and lists of it as they stand, anything else as
+    /// its JSON, so that no later record of the same name conflicts.
+    fn other(&mut self, key: JsonText<'a>) {
+        let value = self.value();
+        if value.shape == Shape::String || is_list_of_strings(value) {
+            self.runs.keep(self.reader);
+            return;
+        }
+        self.runs.flush(&mut self.out);
+        push_text(&mut self.out, key, value);
+    }
+
+    /// Whether the member is an object, which the caller then reads; else it is written as text in one.
     #[inline]
     fn enters(&mut self, key: &str) -> bool {
         if self.reader.peek() == b'{' {
             (self.member, self.object) = (self.reader.member_start(), self.reader.position());
             return true;
         }
-        self.tree(key);
+        let value = self.value();
+        self.wrap_text(key, value);
         false
     }
 
@@ -406,6 +467,27 @@ impl<'a> Walk<'_, 'a, '_> {
         let value = self.text.get(self.object..self.reader.position()).unwrap_or_default();
         self.out.object(key, |object| {
             object.string(TEXT_MEMBER, value);
+        });
+    }
+
+    /// Behind an identity that the caller read, in which an unknown member is no text: that member becomes its JSON.
+    #[cold]
+    fn left_with_texts(&mut self, key: &str, fields: u32, depth: u32) {
+        self.fields += 1 + fields;
+        self.depth = self.depth.max(depth);
+        self.runs.flush(&mut self.out);
+        let mut reader = Reader::new(self.text.get(self.object..self.reader.position()).unwrap_or_default());
+        self.out.object(key, |object| {
+            reader.object();
+            while let Some(name) = reader.key() {
+                let value = reader.value();
+                let is_known = identity::OBJECTS.contains(&name.raw()) && value.shape == Shape::Object;
+                if is_known {
+                    object.raw_member(name, value.text);
+                } else {
+                    push_text(object, name, value);
+                }
+            }
         });
     }
 }
