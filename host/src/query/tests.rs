@@ -90,7 +90,7 @@ fn structure() {
 #[test]
 fn what_is_nested_as_deep_as_may_be_reads_back() {
     let negated = |depth: usize| format!("{}a", "NOT ".repeat(depth));
-    let listed = |depth: usize| format!("{}c{}", "NOT (a ".repeat(depth), ")".repeat(depth));
+    let listed = |depth: usize| format!("{}c{}", "NOT (a AND ".repeat(depth), ")".repeat(depth));
     for text in [negated(50), listed(25), format!("{}a{}", "(".repeat(150), ")".repeat(150))] {
         assert_eq!(canonical(&canonical(&text)), canonical(&text), "{text}");
     }
