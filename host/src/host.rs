@@ -60,7 +60,48 @@ impl Host {
         let settings =
             RegistrySettings { folder, component_bytes: limits.component_bytes, limits: general, overrides };
         let registry = Registry::open(Sandbox::new(Some(cache), most)?, workers, settings)?;
-        Ok(Host { config, registry, stages: Arc::new(stages) })
+        let host = Host { config, registry, stages: Arc::new(stages) };
+        for error in host.misnamed() {
+            tracing::warn!(%error, "a setting is without effect");
+        }
+        Ok(host)
+    }
+
+    /// Settings for parsers and log types that there are not. A parser may come later, so that this is no reason not to
+    /// start; but a redaction of a misspelt log type redacts nothing.
+    pub fn misnamed(&self) -> Vec<ConfigError> {
+        let (config, parsers) = (&self.config, self.registry.parsers());
+        let mut named: Vec<(String, &String)> = Vec::new();
+        let routes = config.routes.iter().filter_map(|route| route.log_type.as_ref());
+        named.extend(routes.filter(|name| *name != "none").map(|name| ("route.log-type".to_owned(), name)));
+        for rule in &config.volume_rules {
+            named.extend(rule.log_types.iter().map(|name| (format!("volume.{}.log-types", rule.name), name)));
+        }
+        for rule in &config.redactions {
+            named.extend(rule.log_types.iter().map(|name| ("redact.log-types".to_owned(), name)));
+        }
+        named.extend(config.index.names.keys().map(|name| ("index.names".to_owned(), name)));
+        let periods = config.index.periods.iter().map(|change| &change.log_type);
+        named.extend(periods.map(|name| ("index.periods.log-type".to_owned(), name)));
+        let misnamed = named.into_iter().filter(|(_, name)| !parsers.contains_key(*name));
+        let mut errors: Vec<ConfigError> = misnamed
+            .map(|(setting, name)| ConfigError::Value {
+                setting,
+                problem: format!(
+                    "no parser reads the log type `{name}`; known: {}",
+                    parsers.keys().cloned().collect::<Vec<_>>().join(", ")
+                ),
+            })
+            .collect();
+        for name in config.parsers.grant.keys() {
+            if !parsers.values().any(|parser| &parser.manifest().name == name) {
+                errors.push(ConfigError::Value {
+                    setting: format!("parsers.grant.{name}"),
+                    problem: "there is no such parser; correct the name or remove the section".to_owned(),
+                });
+            }
+        }
+        errors
     }
 
     /// A pipeline with the parsers in force now.

@@ -37,17 +37,8 @@ pub fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> {
                     );
                 }
             }
-            for name in host.config.parsers.grant.keys() {
-                anyhow::ensure!(
-                    parsers.values().any(|parser| &parser.manifest().name == name),
-                    "`parsers.grant.{name}` names no parser; correct the name or remove the section"
-                );
-            }
-            for log_type in host.config.routes.iter().filter_map(|route| route.log_type.as_ref()) {
-                anyhow::ensure!(
-                    log_type == "none" || parsers.contains_key(log_type),
-                    "a [[route]] names the log type `{log_type}`, which no parser reads"
-                );
+            if let Some(error) = host.misnamed().into_iter().next() {
+                return Err(error.into());
             }
             let rows = [
                 ["parsers".to_owned(), parsers.len().to_string()],

@@ -13,8 +13,8 @@ pub enum ConfigError {
     },
     #[error("{path}, line {line}: {problem}")]
     Syntax { path: PathBuf, line: usize, problem: String },
-    #[error("the environment (WEIR__SECTION__KEY=value): {0}")]
-    Environment(String),
+    #[error("{name} of the environment: {problem}; it is WEIR__SECTION__KEY=value, as in weir.toml")]
+    Environment { name: String, problem: String },
     #[error("`{setting}`: {problem}")]
     Value { setting: String, problem: String },
 }
@@ -30,8 +30,8 @@ impl ConfigError {
         ConfigError::Syntax { path: path.to_owned(), line, problem: with_suggestion(error.message()) }
     }
 
-    pub(super) fn in_environment(error: &toml::de::Error) -> Self {
-        ConfigError::Environment(with_suggestion(error.message()))
+    pub(super) fn in_environment(name: &str, error: &toml::de::Error) -> Self {
+        ConfigError::Environment { name: name.to_owned(), problem: with_suggestion(error.message()) }
     }
 }
 

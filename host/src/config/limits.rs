@@ -44,6 +44,59 @@ pub struct Grant {
     pub depth: Option<u32>,
 }
 
+/// WebAssembly's own limit: addresses have 32 bits.
+const MOST_MEMORY: u64 = 4 << 30;
+/// What the check of documents can hold.
+const MOST_DEPTH: u32 = 64;
+/// What the framers can hold; see [`crate::ingest::stream::FrameLimits`].
+const MOST_FRAME: u64 = 256 << 20;
+const MOST_BATCH: u64 = 64 << 20;
+
+fn check_bound(setting: &str, value: u64, most: u64) -> Result<(), ConfigError> {
+    if value == 0 {
+        return Err(ConfigError::value(setting, "must be at least 1"));
+    }
+    if value > most {
+        return Err(ConfigError::value(setting, format!("is at most {most}")));
+    }
+    Ok(())
+}
+
+/// What OpenSearch takes as (a part of) an index name: "Create index" in its API reference.
+pub(super) fn check_index_name(setting: &str, name: &str) -> Result<(), ConfigError> {
+    let is_odd = |c: char| c.is_uppercase() || c.is_whitespace() || "\\/*?\"<>|,#:".contains(c);
+    if name.is_empty() || name.starts_with(['-', '_', '+', '.']) || name.contains(is_odd) {
+        return Err(ConfigError::value(
+            setting,
+            format!("{name:?} cannot be in an index name; use lower case letters, digits and hyphens"),
+        ));
+    }
+    Ok(())
+}
+
+impl Grant {
+    fn check(&self, name: &str) -> Result<(), ConfigError> {
+        for (setting, value, most) in [
+            ("memory-bytes", self.memory_bytes, MOST_MEMORY),
+            ("deadline-ms", self.deadline_ms, u64::MAX),
+            ("output-factor", self.output_factor, u64::MAX),
+            ("fields", self.fields.map(u64::from), u64::MAX),
+            ("depth", self.depth.map(u64::from), MOST_DEPTH.into()),
+        ] {
+            if let Some(value) = value {
+                check_bound(&format!("parsers.grant.{name}.{setting}"), value, most)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ParserSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.grant.iter().try_for_each(|(name, grant)| grant.check(name))
+    }
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -92,6 +145,24 @@ impl Default for LimitSettings {
 }
 
 impl LimitSettings {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (name, value, most) in [
+            ("memory-bytes", self.memory_bytes, MOST_MEMORY),
+            ("deadline-ms", self.deadline_ms, u64::MAX),
+            ("output-factor", self.output_factor, u64::MAX),
+            ("fields", self.fields.into(), u64::MAX),
+            ("depth", self.depth.into(), MOST_DEPTH.into()),
+            ("component-bytes", self.component_bytes, u64::MAX),
+            ("frame-bytes", self.frame_bytes as u64, MOST_FRAME),
+            ("batch-bytes", self.batch_bytes as u64, MOST_BATCH),
+            ("object-bytes", self.object_bytes, u64::MAX),
+            ("ratio", self.ratio, u64::MAX),
+        ] {
+            check_bound(&format!("limits.{name}"), value, most)?;
+        }
+        Ok(())
+    }
+
     /// The limits of a parser that is granted nothing of its own.
     pub fn parser_limits(&self, grant: Grant) -> Limits {
         Limits {
@@ -99,7 +170,7 @@ impl LimitSettings {
             deadline: Duration::from_millis(grant.deadline_ms.unwrap_or(self.deadline_ms)),
             output_factor: grant.output_factor.unwrap_or(self.output_factor),
             fields: grant.fields.unwrap_or(self.fields),
-            depth: grant.depth.unwrap_or(self.depth).min(64),
+            depth: grant.depth.unwrap_or(self.depth),
             ..Limits::default()
         }
     }
@@ -158,6 +229,9 @@ impl Default for IndexSettings {
 
 impl IndexSettings {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (log_type, name) in &self.names {
+            check_index_name(&format!("index.names.{log_type}"), name)?;
+        }
         for change in &self.periods {
             change.from.parse::<jiff::civil::Date>().map_err(|error| {
                 ConfigError::value(
@@ -208,7 +282,10 @@ impl ServeSettings {
     /// When it is no address and port.
     pub fn address(&self) -> Result<SocketAddr, ConfigError> {
         self.listen.parse().map_err(|error| {
-            ConfigError::value("serve.listen", format!("{:?} is no ADDRESS:PORT ({error})", self.listen))
+            ConfigError::value(
+                "serve.listen",
+                format!("{:?} is no ADDRESS:PORT, as 127.0.0.1:7413 is ({error})", self.listen),
+            )
         })
     }
 

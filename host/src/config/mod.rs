@@ -104,7 +104,7 @@ impl Config {
             toml::from_str(text).map_err(|error| ConfigError::in_file(path, text, &error))?;
         overrides::apply(&mut table, environment)?;
         let mut config: Config =
-            table.try_into().map_err(|error: toml::de::Error| ConfigError::in_environment(&error))?;
+            table.try_into().map_err(|error: toml::de::Error| ConfigError::in_file(path, text, &error))?;
         if config.data.as_os_str().is_empty() {
             config.data = default_data();
         }
@@ -120,8 +120,14 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        for source in &self.sources {
+        for (index, source) in self.sources.iter().enumerate() {
             source.check()?;
+            if self.sources.iter().take(index).any(|other| other.name == source.name) {
+                return Err(ConfigError::value(
+                    "source.name",
+                    format!("two sources are called `{}`; a name stands for one bucket", source.name),
+                ));
+            }
         }
         for route in &self.routes {
             route.check()?;
@@ -133,6 +139,8 @@ impl Config {
             rule.check()?;
         }
         self.serve.check()?;
+        self.limits.check()?;
+        self.parsers.check()?;
         self.index.check()
     }
 }
@@ -182,9 +190,32 @@ mod tests {
             Config::from_text(Path::new("weir.toml"), "[index]\nretention-days = 3\n", variables).unwrap();
         assert_eq!(config.index.retention_days, Some(7));
         assert_eq!(config.data, Path::new("/x"));
-        let wrong = [("WEIR__INDEX__RETENTION".to_owned(), "7".to_owned())];
-        let message = Config::from_text(Path::new("weir.toml"), "", wrong).unwrap_err().to_string();
-        assert!(message.contains("WEIR__") && message.contains("retention-days"), "{message}");
+        let wrong = |name: &str, value: &str| {
+            let variables = [(name.to_owned(), value.to_owned()), ("WEIR__DATA".to_owned(), "/x".to_owned())];
+            Config::from_text(Path::new("weir.toml"), "", variables).unwrap_err().to_string()
+        };
+        let message = wrong("WEIR__INDEX__RETENTION", "7");
+        assert!(
+            message.contains("WEIR__INDEX__RETENTION") && message.contains("retention-days"),
+            "{message}"
+        );
+        let message = wrong("WEIR__INDEX__RETENTION_DAYS", "soon");
+        assert!(message.contains("WEIR__INDEX__RETENTION_DAYS"), "{message}");
+        assert!(wrong("WEIR__DATA__X", "7").contains("WEIR__DATA__X"));
+    }
+
+    #[test]
+    fn a_secret_of_digits_is_a_text() {
+        for value in ["12345678901234567", "1234567890123456.5", "true"] {
+            let variables = ["WEIR__HASH_KEY", "WEIR__SERVE__TOKEN", "WEIR__DATA"]
+                .map(|name| (name.to_owned(), value.to_owned()));
+            let config = Config::from_text(Path::new("weir.toml"), "", variables).unwrap();
+            assert_eq!(
+                (config.hash_key.as_deref(), config.serve.token.as_deref()),
+                (Some(value), Some(value))
+            );
+            assert_eq!(config.data, Path::new(value));
+        }
     }
 
     #[test]
@@ -196,6 +227,18 @@ mod tests {
             "[[redact]]\nfields = []\naction = \"remove\"\n",
             "[[source]]\nname = \"a\"\npath = \"x\"\ntime-zone = \"Mars/Base\"\n",
             "[[source]]\nname = \"a\"\npath = \"x\"\ncharset = \"klingon\"\n",
+            "[[source]]\nname = \"a\"\npath = \"x\"\n[[source]]\nname = \"a\"\npath = \"y\"\n",
+            "[[redact]]\nfields = [\"user.*\"]\naction = \"remove\"\n",
+            "[[redact]]\nfields = [\"user..name\"]\naction = \"remove\"\n",
+            "[limits]\ndeadline-ms = 0\n",
+            "[limits]\ndepth = 65\n",
+            "[limits]\nmemory-bytes = 5000000000\n",
+            "[limits]\nframe-bytes = 5000000000\n",
+            "[parsers.grant.alb]\nfields = 0\n",
+            "[index.names]\nalb = \"log alb\"\n",
+            "[index.names]\nalb = \"Logs\"\n",
+            "[[route]]\nprefix = \"a\"\nteam = \"a/b\"\n",
+            "[[route]]\nprefix = \"a\"\n",
             "[serve]\nlisten = \"0.0.0.0:8080\"\n",
             "[[route]]\nkey = \"(\"\nlog-type = \"alb\"\n",
         ] {

@@ -34,8 +34,16 @@ pub enum RedactAction {
 
 impl RedactRule {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if self.fields.is_empty() || self.fields.iter().any(String::is_empty) {
+        if self.fields.is_empty() {
             return Err(ConfigError::value("redact.fields", "name at least one field"));
+        }
+        // A name that can stand for no field would leave its values readable.
+        let is_odd = |name: &&String| name.contains('*') || name.split('.').any(str::is_empty);
+        if let Some(name) = self.fields.iter().find(is_odd) {
+            return Err(ConfigError::value(
+                "redact.fields",
+                format!("{name:?} names no field; write each out, as `user.email`"),
+            ));
         }
         check_query("redact.when", self.when.as_deref())
     }

@@ -72,6 +72,16 @@ impl RouteOverride {
                     .map_err(|error| ConfigError::value(format!("route.{name}"), error.to_string()))?;
             }
         }
+        let says = [&self.log_type, &self.team, &self.time_zone, &self.charset, &self.header];
+        if says.iter().all(|setting| setting.is_none()) {
+            return Err(ConfigError::value(
+                "route",
+                "a route says nothing; give it a `log-type`, `team`, `time-zone`, `charset` or `header`",
+            ));
+        }
+        if let Some(team) = &self.team {
+            super::limits::check_index_name("route.team", &team.to_lowercase())?;
+        }
         check_zone("route", self.time_zone.as_deref())?;
         check_charset("route", self.charset.as_deref())
     }
