@@ -12,20 +12,22 @@ pub enum QuarantineError {
     Files(#[from] StagingError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    #[error("cannot read the quarantine file {}; if it is damaged, ingest its object again", path.display())]
+    #[error("cannot read the quarantine file {}; if it is damaged, run `weir ingest --again` on its object", path.display())]
     Read {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
-    #[error("line {line} of the quarantine file {} cannot be read; ingest its object again", path.display())]
+    #[error("line {line} of the quarantine file {} cannot be read; run `weir ingest --again` on its object", path.display())]
     Entry {
         path: PathBuf,
         line: u64,
         #[source]
         source: serde_json::Error,
     },
-    #[error("the bytes of frame {frame} are damaged in the quarantine; ingest its object again")]
+    #[error(
+        "the bytes of frame {frame} are damaged in the quarantine; run `weir ingest --again` on its object"
+    )]
     Raw {
         frame: String,
         #[source]

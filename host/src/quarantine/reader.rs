@@ -93,24 +93,44 @@ pub fn files_of(ledger: &Ledger, filter: &EntryFilter) -> Result<Vec<String>, Qu
     Ok(files)
 }
 
-/// Shows the frames of `files` that `filter` wants to `visitor`, one at a time, until it breaks.
+/// Shows the frames of `files` that `filter` wants to `visitor`, one at a time, until it breaks. A file that cannot be
+/// read keeps none of the others back; the first of them is the error in the end.
 pub fn visit<E: From<QuarantineError>>(
     root: &Path,
     files: &[String],
     filter: &EntryFilter,
     mut visitor: impl FnMut(&Entry, &Raw<'_>) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
+    let mut damaged = None;
     for file in files {
-        let mut lines = Lines::open(root, file)?;
-        while let Some(line) = lines.next()? {
-            let Line { entry, raw } = line.parse()?;
-            let raw = Raw { frame: entry.frame_id, encoded: raw };
-            if filter.wants(&entry) && visitor(&entry, &raw)?.is_break() {
-                return Ok(());
+        let mut read = || {
+            let mut lines = Lines::open(root, file).map_err(Stop::Damaged)?;
+            while let Some(line) = lines.next().map_err(Stop::Damaged)? {
+                let Line { entry, raw } = line.parse().map_err(Stop::Damaged)?;
+                let raw = Raw { frame: entry.frame_id, encoded: raw };
+                if filter.wants(&entry) && visitor(&entry, &raw).map_err(Stop::Failed)?.is_break() {
+                    return Err(Stop::Enough);
+                }
+            }
+            Ok(())
+        };
+        match read() {
+            Ok(()) => {}
+            Err(Stop::Enough) => return Ok(()),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Damaged(error)) => {
+                damaged.get_or_insert(error);
             }
         }
     }
-    Ok(())
+    damaged.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Why a file is not read to its end.
+enum Stop<E> {
+    Enough,
+    Damaged(QuarantineError),
+    Failed(E),
 }
 
 /// The frames whose id begins with `prefix`, at most `limit` of them.
@@ -118,14 +138,14 @@ pub fn find(ledger: &Ledger, prefix: &str, limit: usize) -> Result<Vec<(Entry, V
     let filter = EntryFilter { frame_prefix: Some(prefix.to_owned()), ..EntryFilter::default() };
     let files = files_of(ledger, &filter)?;
     let mut found = Vec::new();
-    visit(ledger.folder(), &files, &filter, |entry, raw| {
+    let visited = visit(ledger.folder(), &files, &filter, |entry, raw| {
         if found.len() < limit {
             found.push((entry.clone(), raw.decode()?));
         }
         let enough = found.len() >= limit;
         Ok::<_, QuarantineError>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(found)
+    });
+    if found.is_empty() { visited.map(|()| found) } else { Ok(found) }
 }
 
 impl Quarantine {

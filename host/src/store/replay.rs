@@ -14,7 +14,7 @@ use crate::pipeline::{
 };
 use crate::quarantine::{Entry, EntryFilter, EntryKind, Fate, Framing, QuarantineError, files_of, visit};
 use crate::route::{Route, Zone};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -54,7 +54,8 @@ impl From<QuarantineError> for ReplayError {
 type Kept = (Entry, Vec<u8>);
 
 impl Store {
-    /// Replays the frames that `filter` wants and that are whole. `log_type` overrules the one they were routed to.
+    /// Replays the frames that `filter` wants and that are whole. `log_type` overrules the one they were routed to. A
+    /// quarantine file that cannot be read keeps none of the others back; the first of them is the error in the end.
     ///
     /// # Errors
     /// When something cannot be read or written, or no instance of a parser can be made.
@@ -65,42 +66,66 @@ impl Store {
         log_type: Option<&str>,
     ) -> Result<Replayed, ReplayError> {
         let mut total = Replayed::default();
+        let mut damaged = None;
         for file in files_of(&self.ledger, filter)? {
-            let (mut kept, mut bytes): (Vec<Kept>, usize) = (Vec::new(), 0);
-            visit(&self.folder, std::slice::from_ref(&file), filter, |entry, raw| {
-                let wanted = entry.complete
-                    && entry.kind != EntryKind::Damaged
-                    && (entry.log_type.is_some() || log_type.is_some());
-                if wanted {
-                    let raw = raw.decode()?;
-                    bytes += raw.len();
-                    kept.push((entry.clone(), raw));
+            let mut tried = HashSet::new();
+            let mut next = Some(file);
+            let before = total.frames;
+            while let Some(file) = next.take() {
+                let kept = match self.kept(&file, filter, log_type, &tried) {
+                    Ok(kept) => kept,
+                    Err(error) => {
+                        damaged.get_or_insert(error);
+                        break;
+                    }
+                };
+                tried.extend(kept.iter().map(|(entry, _)| entry.frame_id));
+                if let Some((first, _)) = kept.first()
+                    && let Some(record) = self.ledger.record(first.object).map_err(StoreError::from)?
+                {
+                    next = self.replay_object(pipeline, &record, file, &kept, log_type, &mut total)?;
                 }
-                let enough = kept.len() >= FRAMES || bytes >= BYTES;
-                Ok::<_, QuarantineError>(if enough {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                })
-            })?;
-            if let Some((first, _)) = kept.first()
-                && let Some(record) = self.ledger.record(first.object).map_err(StoreError::from)?
-            {
-                self.replay_object(pipeline, &record, &file, &kept, log_type, &mut total)?;
             }
+            total.objects += u64::from(total.frames > before);
         }
-        Ok(total)
+        damaged.map_or(Ok(total), |error| Err(error.into()))
     }
 
+    /// The next frames of a file that are to be replayed, as many as are held in memory at a time.
+    fn kept(
+        &self,
+        file: &str,
+        filter: &EntryFilter,
+        log_type: Option<&str>,
+        tried: &HashSet<[u8; 16]>,
+    ) -> Result<Vec<Kept>, QuarantineError> {
+        let (mut kept, mut bytes): (Vec<Kept>, usize) = (Vec::new(), 0);
+        visit(&self.folder, &[file.to_owned()], filter, |entry, raw| {
+            let wanted = entry.complete
+                && entry.kind != EntryKind::Damaged
+                && (entry.log_type.is_some() || log_type.is_some())
+                && !tried.contains(&entry.frame_id);
+            if wanted {
+                let raw = raw.decode()?;
+                bytes += raw.len();
+                kept.push((entry.clone(), raw));
+            }
+            let enough = kept.len() >= FRAMES || bytes >= BYTES;
+            Ok::<_, QuarantineError>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(kept)
+    }
+
+    /// Says in which file the frames of `file` are now that were not replayed.
     fn replay_object(
         &self,
         pipeline: &Pipeline,
         record: &ObjectRecord,
-        file: &str,
+        file: String,
         kept: &[Kept],
         log_type: Option<&str>,
         total: &mut Replayed,
-    ) -> Result<(), ReplayError> {
+    ) -> Result<Option<String>, ReplayError> {
         let object = ObjectRef {
             bucket: record.bucket.clone(),
             key: record.key.clone(),
@@ -134,16 +159,14 @@ impl Store {
             }
         }
         if counts.parsed + counts.skipped + counts.quarantined + counts.waiting == 0 {
-            return Ok(());
+            return Ok(Some(file));
         }
-        total.objects += 1;
         total.frames += counts.parsed + counts.skipped + counts.quarantined + counts.waiting;
         total.parsed += counts.parsed;
         total.skipped += counts.skipped;
         total.refused += counts.quarantined + counts.waiting;
         total.events += counts.events;
-        self.commit_replay(record, file, kept, sink, &counts, &fates)?;
-        Ok(())
+        Ok(self.commit_replay(record, &file, kept, sink, &counts, &fates)?)
     }
 
     fn commit_replay(
@@ -154,7 +177,7 @@ impl Store {
         sink: ReplaySink<'_>,
         counts: &crate::pipeline::Counts,
         fates: &HashMap<[u8; 16], FrameState>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let generation = self.ledger.generation(record.id)?;
         let refused = sink.refused;
         let prepared = sink.writer.finish(counts, record.processed_by.clone(), None)?;
@@ -167,6 +190,7 @@ impl Store {
                 _ => Fate::Stays,
             }
         })?;
+        let now = left.as_ref().map(|file| file.file().to_owned());
         let mut files = prepared.files;
         files.extend(left);
         let files_added: Vec<String> = files.iter().map(|file| file.file().to_owned()).collect();
@@ -212,7 +236,8 @@ impl Store {
             ..Replay::default()
         };
         self.ledger.replayed(ObjectId(record.id.0), &replay)?;
-        self.sweep()
+        self.sweep()?;
+        Ok(now)
     }
 }
 
