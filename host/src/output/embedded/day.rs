@@ -326,6 +326,11 @@ impl Day {
         (state.writer.is_some() && !state.merging).then_some(state.used)
     }
 
+    /// Whether the engine's writer is open.
+    pub(super) fn is_open(&self) -> bool {
+        lock(&self.state).writer.is_some()
+    }
+
     /// Closes the engine's writer and its threads, unless it merges.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);

@@ -227,6 +227,9 @@ impl Writer {
         self.running(|| {
             let days: Vec<Arc<Day>> =
                 lock(&self.days).values().filter(|day| day.is_pending()).cloned().collect();
+            // Each open writer of the engine costs threads and about a mebibyte: a commit over years of days must not
+            // hold them all at once.
+            let closes = days.len() > self.settings.max_open_writers;
             let report = Mutex::new(CommitReport::default());
             let next = AtomicUsize::new(0);
             let work = || {
@@ -238,6 +241,9 @@ impl Writer {
                         *report.acknowledged.entry(object).or_default() += count;
                     }
                     drop(report);
+                    if closes {
+                        day.close();
+                    }
                     self.merger.consider(day);
                 }
                 Ok(())
@@ -253,6 +259,7 @@ impl Writer {
                 }
                 result
             })?;
+            drop(days);
             self.close_days();
             Ok(report.into_inner().unwrap_or_else(PoisonError::into_inner))
         })
@@ -296,7 +303,8 @@ impl Writer {
         Ok(day)
     }
 
-    /// Closes the engine's writers that were not needed for longest, beyond the number to keep open.
+    /// Closes the engine's writers that were not needed for longest, beyond the number to keep open, and forgets the days
+    /// without one.
     fn close_days(&self) {
         let days: Vec<Arc<Day>> = lock(&self.days).values().cloned().collect();
         let mut open: Vec<(u64, Arc<Day>)> =
@@ -306,6 +314,8 @@ impl Writer {
         for (_, day) in open.into_iter().take(surplus) {
             day.close();
         }
+        // A day that nothing waits in and nobody else holds (the merger may) is opened again when it is needed.
+        lock(&self.days).retain(|_, day| Arc::strong_count(day) > 1 || day.is_open() || day.is_pending());
     }
 
     fn running<T>(&self, work: impl FnOnce() -> Result<T, IndexError>) -> Result<T, IndexError> {
