@@ -234,6 +234,95 @@ fn the_configuration_in_force_is_shown_and_checked() {
         (&again[0]["index"]["retention-days"], &again[0]["source"][0]["name"]),
         (&9.into(), &"a".into())
     );
+    place.configure("[[redact]]\nfields = [\"user.email\"]\naction = \"remove\"\nlog-types = [\"wfa\"]\n");
+    let misspelt = place.run(&["config", "check"]).expect(3);
+    assert!(misspelt.err.contains("`wfa`") && misspelt.err.contains("redact"), "{}", misspelt.err);
     place.configure("[[route]]\nkey = 'x'\nlog-type = \"nothing\"\n");
-    assert!(place.run(&["config", "check"]).expect(1).err.contains("nothing"));
+    assert!(place.run(&["config", "check"]).expect(3).err.contains("nothing"));
+}
+
+#[test]
+fn looking_needs_no_parsers_and_makes_no_data_folder() {
+    let place = filled();
+    let looks = [
+        &["search", "*"][..],
+        &["ledger", "show"],
+        &["quarantine", "list"],
+        &["archive", "list"],
+        &["archive", "join"],
+    ];
+    place.configure("[parsers]\nfolder = \"nowhere\"\n");
+    for look in looks {
+        assert!(!place.run(look).expect(0).out.is_empty(), "{look:?}");
+    }
+    place.run(&["ingest", "logs"]).expect(3);
+    place.configure("");
+    for look in looks.iter().chain(&[&["quarantine", "replay"][..], &["quarantine", "show", "0"]]) {
+        let misspelt = place.run(&[look, &["--data", "dta"][..]].concat()).expect(1);
+        assert!(
+            misspelt.err.contains("dta") && misspelt.err.contains("--data"),
+            "{look:?}: {}",
+            misspelt.err
+        );
+        assert!(!place.path("dta").exists(), "{look:?}");
+    }
+}
+
+#[test]
+fn a_query_may_begin_with_a_hyphen() {
+    let place = filled();
+    assert_eq!(place.count("-event.dataset:aws.cloudtrail"), 13);
+    assert_eq!(place.run(&["search", "-event.dataset:*", "--json"]).expect(0).out, "");
+    assert!(place.run(&["search", "*", "--jsn"]).expect(2).err.contains("--json"), "a suggestion");
+}
+
+#[test]
+fn a_log_cannot_steer_the_terminal() {
+    let place = Place::new();
+    let user = "\u{1b}[2Jroot\u{7}";
+    place.log(&trail_key("steering").replace(".gz", ""), super::logs::trail(&["GetUser"], user));
+    place.log("web/\u{1b}[31mnginx-access.log", "\u{1b}]0;mine\u{7}\n");
+    for command in [
+        &["ingest", "logs"][..],
+        &["search", "*"],
+        &["search", "*", "--top", "user.name"],
+        &["ledger", "show"],
+        &["quarantine", "list"],
+        &["dump", "logs/web/\u{1b}[31mnginx-access.log", "--output", "out"],
+    ] {
+        let shown = place.run(command).expect(0);
+        assert!(!(shown.out + &shown.err).contains(['\u{1b}', '\u{7}']), "{command:?}");
+    }
+    // Machines get what was there.
+    let found = place.run(&["search", "event.action:GetUser", "--json"]).expect(0).json_lines();
+    assert_eq!(found[0]["user"]["name"], user);
+}
+
+#[test]
+fn dump_reads_pipes_and_never_empties_its_own_input() {
+    let place = Place::new();
+    let path = place.log(&flow_key("piped"), super::logs::flows(0..2_000));
+    let whole = place.run(&["dump", path.to_str().unwrap()]).expect(0);
+    for name in ["-", "/dev/stdin"] {
+        let mut command = place.command(&["dump", name, "--log-type", "vpcflow"]);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut pipe, &std::fs::read(&path).unwrap()).unwrap();
+        drop(pipe);
+        let piped = super::place::outcome(child.wait_with_output().unwrap()).expect(0);
+        assert_eq!(piped.out.lines().count(), whole.out.lines().count(), "{name}");
+    }
+    let before = std::fs::read(&path).unwrap();
+    let link = place.path("link");
+    std::fs::hard_link(&path, &link).unwrap();
+    for output in [&path, &link] {
+        let refused =
+            place.run(&["dump", path.to_str().unwrap(), "--output", output.to_str().unwrap()]).expect(1);
+        assert!(refused.err.contains("is the file that is read"), "{}", refused.err);
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    if std::path::Path::new("/dev/full").exists() {
+        place.run(&["dump", path.to_str().unwrap(), "--output", "/dev/full"]).expect(5);
+    }
 }

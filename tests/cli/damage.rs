@@ -163,3 +163,31 @@ fn endless_lines_bombs_and_long_objects_stay_within_memory() {
     assert_eq!((long.frames.parsed, long.events.indexed), (blocks * 4096, blocks * 4096));
     assert_eq!(place.count("event.dataset:aws.vpcflow"), blocks * 4096 + 500);
 }
+
+#[test]
+fn years_of_days_stay_within_memory() {
+    const DAYS: u32 = 400;
+    let place = Place::new();
+    for day in 0..DAYS {
+        let date = format!("{:04}/{:02}/{:02}", 2024 + day / 336, day % 336 / 28 + 1, day % 28 + 1);
+        let key = format!(
+            "AWSLogs/111122223333/vpcflowlogs/eu-west-1/{date}/111122223333_vpcflowlogs_eu-west-1_fl-0a1b2c3d_{}T0900Z_a.log",
+            date.replace('/', "")
+        );
+        place.log(&key, FLOW_HEADER.to_owned() + &flow(day));
+    }
+    let log = File::create(place.path("out.json")).unwrap();
+    let mut command = place.command(&["ingest", "logs", "--json"]);
+    let mut running = Running(command.stdout(log).stderr(Stdio::inherit()).spawn().unwrap());
+    let (status, peak) = running.peak_memory();
+    assert!(status.success());
+    if cfg!(target_os = "linux") {
+        println!("peak memory {} MiB over {DAYS} days", peak >> 20);
+        assert!((1..MEMORY).contains(&peak), "{} MiB", peak >> 20);
+    }
+    let out = std::fs::read_to_string(place.path("out.json")).unwrap();
+    let totals = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    assert_balanced(&totals);
+    assert_eq!(counts(&totals, ["objects", "indexed"]), [u64::from(DAYS); 2]);
+    assert_eq!(place.count("*"), u64::from(DAYS));
+}

@@ -6,10 +6,11 @@ use crate::support::host::{MODIFIED, full, open_folder, shared_cache};
 use crate::support::parsers_folder;
 use std::io::Cursor;
 use weir::event::object_id;
+use weir::host::Host;
 use weir::ingest::stream::Input;
 use weir::ledger::{Ledger, ObjectRecord};
 use weir::pipeline::{Delivered, Finished, ObjectRef, ObjectSink, SetAside, SinkError};
-use weir::store::{ObjectWriter, Store};
+use weir::store::{Earlier, ObjectWriter, Store};
 
 /// What the sink between loses.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -56,27 +57,39 @@ impl ObjectSink for Leaky<'_> {
     }
 }
 
+fn object(version: &str) -> ObjectRef {
+    ObjectRef {
+        bucket: "tests".to_owned(),
+        key: "flows".to_owned(),
+        version: version.to_owned(),
+        id: object_id("tests", "flows", version),
+        modified: MODIFIED,
+        base: 0,
+    }
+}
+
 /// The committed record of four flows and a malformed line, with this lost on the way.
 fn record(loss: Loss, settings: &str) -> ObjectRecord {
     let folder = tempfile::tempdir().unwrap();
     let host = open_folder(&parsers_folder(), settings, &shared_cache())
         .unwrap_or_else(|error| panic!("{}", full(&error)));
     let store = Store::open(&host.config, folder.path()).unwrap();
-    let object = ObjectRef {
-        bucket: "tests".to_owned(),
-        key: "flows".to_owned(),
-        version: "1".to_owned(),
-        id: object_id("tests", "flows", "1"),
-        modified: MODIFIED,
-        base: 0,
-    };
+    commit(&host, &store, &object("1"), loss)
+}
+
+fn commit(host: &Host, store: &Store, object: &ObjectRef, loss: Loss) -> ObjectRecord {
     let text = format!("{FLOW_HEADER}{}{}{}{}broken\n", flow(1), flow(1), flow(2), flow(3));
-    let day = store.day_of(&object).unwrap();
-    store.announce(std::slice::from_ref(&object)).unwrap();
-    let mut sink = Leaky { inner: store.begin(&object, day).unwrap(), loss };
+    let router = host.pipeline().router;
+    let Earlier::Again { day, claim, .. } = store.earlier(object, &router, Some("vpcflow"), false).unwrap()
+    else {
+        panic!("the object is new")
+    };
+    store.announce(std::slice::from_ref(object)).unwrap();
+    let mut sink = Leaky { inner: store.begin(object, day, claim).unwrap(), loss };
     let input = Input::Reader { reader: Box::new(Cursor::new(text.into_bytes())), length: None };
-    let counts = host.pipeline().process(&object, input, Some("vpcflow"), &mut sink).unwrap();
-    let prepared = sink.inner.finish(&counts, String::new(), None).unwrap();
+    let counts = host.pipeline().process(object, input, Some("vpcflow"), &mut sink).unwrap();
+    let by = store.processed_by(object, &counts.log_types, &router, Some("vpcflow"));
+    let prepared = sink.inner.finish(&counts, by, None).unwrap();
     let mut records = store.add(prepared).unwrap();
     records.extend(store.commit().unwrap());
     assert_eq!(records.len(), 1);
@@ -128,4 +141,27 @@ fn a_record_that_does_not_balance_is_found_by_the_commands() {
         place.run(&["ingest", "logs", "--json"]).expect(0).json_lines().last().unwrap()["unexplained"],
         3
     );
+}
+
+#[test]
+fn what_is_half_replaced_does_not_pass_for_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = open_folder(&parsers_folder(), "", &shared_cache())
+        .unwrap_or_else(|error| panic!("{}", full(&error)));
+    let store = Store::open(&host.config, folder.path()).unwrap();
+    let (object, router) = (object("1"), host.pipeline().router);
+    let earlier = |store: &Store, again| store.earlier(&object, &router, Some("vpcflow"), again).unwrap();
+    commit(&host, &store, &object, Loss::Nothing);
+    assert!(matches!(earlier(&store, false), Earlier::Done(_)));
+
+    let Earlier::Again { day, claim, .. } = earlier(&store, true) else { panic!("it was asked for") };
+    assert!(matches!(earlier(&store, false), Earlier::UnderWay), "one processing at a time");
+    store.announce(std::slice::from_ref(&object)).unwrap();
+    drop(store.begin(&object, day, claim).unwrap());
+    // The commit of another object takes its deletions along; then the process ends.
+    commit(&host, &store, &self::object("2"), Loss::Nothing);
+    drop(store);
+    let store = Store::open(&host.config, folder.path()).unwrap();
+    assert!(matches!(earlier(&store, false), Earlier::Again { .. }), "its documents are gone");
+    assert_eq!(commit(&host, &store, &object, Loss::Nothing).events.indexed, 4);
 }

@@ -1,6 +1,6 @@
 //! `weir run`: health, search and metrics; files that grow and rotate; ends of every kind; parsers that change.
 
-use super::logs::{FLOW_HEADER, flow, flow_key, flows, visit, visits};
+use super::logs::{FLOW_HEADER, flow, flow_key, flows, gzip, visit, visits};
 use super::place::{Place, Running};
 use crate::support::component::with_manifest;
 use crate::support::{parser, root};
@@ -148,10 +148,14 @@ fn the_service_answers_health_search_and_metrics() {
     {
         let (status, body) = service.get(&format!("/api/search?{wrong}"));
         assert_eq!(status, 400, "{wrong}: {body}");
+        let problem: Value = serde_json::from_str(&body).unwrap();
+        assert!(problem["error"].as_str().is_some_and(|text| text.len() > 20), "{wrong}: {body}");
     }
-    assert_eq!(service.get("/nowhere").0, 404);
+    let (status, body) = service.get("/nowhere");
+    assert!(status == 404 && body.contains("/api/search"), "{body}");
     // Another process reads beside it, and none writes.
     assert_eq!(place.count("*"), 50);
+    assert!(place.run(&["archive", "list"]).expect(0).out.contains("log_type=vpcflow"));
     let busy = place.run(&["ingest", "logs"]).expect(1);
     assert!(busy.err.contains("data"), "{}", busy.err);
     assert_eq!(service.stop(), Some(0));
@@ -170,6 +174,29 @@ fn beyond_loopback_a_token_is_asked_for() {
     command.env("WEIR__SERVE__LISTEN", "0.0.0.0:0").env("WEIR__SERVE__TOKEN", "short");
     let refused = super::place::outcome(command.output().unwrap()).expect(3);
     assert!(refused.err.contains("token"), "{}", refused.err);
+}
+
+#[test]
+fn a_lost_data_folder_ends_it_with_an_error() {
+    let place = live();
+    place.log("web/nginx-access.log", visit(0));
+    let mut service = Service::start(&place);
+    service.settle(1);
+    std::fs::remove_dir_all(place.path("data")).unwrap();
+    place.log("web/nginx-access-2.log", visit(1));
+    let started = Instant::now();
+    let ended = loop {
+        match service.running.0.try_wait().unwrap() {
+            Some(status) => break status,
+            None if started.elapsed() > PATIENCE => panic!("it goes on without a data folder"),
+            None => std::thread::sleep(Duration::from_millis(100)),
+        }
+    };
+    assert_eq!(ended.code(), Some(1), "a process that no longer reads must not look healthy");
+    // And goes on when it is started again.
+    let service = Service::start(&place);
+    service.settle(2);
+    assert_eq!(service.stop(), Some(0));
 }
 
 #[test]
@@ -205,6 +232,11 @@ fn a_file_that_grows_and_rotates_is_read_once() {
     std::fs::rename(&at, place.path("live").join("nginx-access.log.1")).unwrap();
     append(&place, "nginx-access.log", &visits(17..20));
     service.settle(20);
+    // What grows counts by what it gained.
+    for name in ["weir_events_total{outcome=\"indexed\"}", "weir_frames_total{outcome=\"parsed\"}"] {
+        assert_eq!(service.metric(name), 20, "{name}");
+    }
+    assert_eq!((service.metric("weir_objects_total"), service.metric("weir_unexplained_total")), (3, 0));
     assert_eq!(service.stop(), Some(0));
     assert_pages(&place, 20);
 }
@@ -234,6 +266,71 @@ fn a_file_that_is_copied_and_truncated_is_read_once() {
     service.settle(100);
     assert_eq!(service.stop(), Some(0));
     assert_pages(&place, 100);
+}
+
+#[test]
+fn a_file_that_is_compressed_after_rotation_is_read_once() {
+    let place = live();
+    let at = place.path("live").join("nginx-access.log");
+    let compressed = |name: &str, text: &[u8]| {
+        std::fs::write(place.path("live").join(name), gzip(text)).unwrap();
+    };
+    append(&place, "nginx-access.log", &visits(0..40));
+    let service = Service::start(&place);
+    service.settle(40);
+    // Rotated and compressed between two looks, with lines that nobody read before.
+    append(&place, "nginx-access.log", &visits(40..43));
+    compressed("nginx-access.log.1.gz", &std::fs::read(&at).unwrap());
+    std::fs::write(&at, visits(43..50)).unwrap();
+    service.settle(50);
+    assert_eq!(service.stop(), Some(0));
+    // The same while nobody looks.
+    append(&place, "nginx-access.log", &visits(50..52));
+    std::fs::rename(
+        place.path("live").join("nginx-access.log.1.gz"),
+        place.path("live").join("nginx-access.log.2.gz"),
+    )
+    .unwrap();
+    compressed("nginx-access.log.1.gz", &std::fs::read(&at).unwrap());
+    std::fs::write(&at, visits(52..55)).unwrap();
+    // Of a time before Weir.
+    compressed("nginx-access.log.3.gz", visits(55..60).as_bytes());
+    let service = Service::start(&place);
+    service.settle(60);
+    assert_eq!(service.stop(), Some(0));
+    assert_pages(&place, 60);
+}
+
+#[test]
+fn a_truncated_file_with_the_same_header_is_read_from_its_beginning() {
+    let place = live();
+    append(&place, "vpcflowlogs/flow.log", FLOW_HEADER);
+    let service = Service::start(&place);
+    std::thread::sleep(LOOKS);
+    append(&place, "vpcflowlogs/flow.log", &(flow(1) + &flow(2)));
+    service.settle(2);
+    std::fs::write(place.path("live/vpcflowlogs/flow.log"), FLOW_HEADER).unwrap();
+    std::thread::sleep(LOOKS);
+    append(&place, "vpcflowlogs/flow.log", &flow(3));
+    service.settle(3);
+    append(&place, "vpcflowlogs/flow.log", &flow(4));
+    service.settle(4);
+    assert_eq!(service.stop(), Some(0));
+    assert!(place.records().iter().all(|record| record.unexplained() == 0));
+}
+
+#[test]
+fn a_single_line_without_its_end_is_read_when_nobody_writes_to_it_any_more() {
+    let place = live();
+    append(&place, "nginx-access.log", visit(0).trim_end());
+    let file = File::options().write(true).open(place.path("live/nginx-access.log")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    let service = Service::start(&place);
+    service.settle(1);
+    append(&place, "nginx-access.log", &("\n".to_owned() + &visit(1)));
+    service.settle(2);
+    assert_eq!(service.stop(), Some(0));
+    assert_pages(&place, 2);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use super::ingest::data_folder;
 use super::view;
-use crate::host::{Host, HostError};
-use crate::output::archive::JoinOptions;
+use crate::config::{Config, ConfigError};
+use crate::ledger::Ledger;
+use crate::output::archive::{JoinOptions, files, partitions};
 use crate::output::documents::date_of;
 use crate::store::Store;
 use anyhow::Context;
@@ -11,7 +12,7 @@ use indicatif::HumanBytes;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Look after the Parquet archive.
 #[derive(Debug, clap::Subcommand)]
@@ -57,11 +58,17 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
-    let host = open()?;
+pub fn run(
+    command: &Command,
+    configured: impl FnOnce() -> Result<Config, ConfigError>,
+) -> anyhow::Result<()> {
+    let config = configured()?;
     match command {
         Command::Join { data, up_to, small_bytes, target_bytes, files, json } => {
-            let store = Store::open(&host.config, &data_folder(&host, data.as_deref()))?;
+            let folder = data_folder(&config, data.as_deref());
+            // A misspelt folder is not made.
+            Ledger::open_read_only(&folder)?;
+            let store = Store::open(&config, &folder)?;
             let settled = || date_of_now()?.checked_sub(2.days()).context("there is no such day");
             let options = JoinOptions {
                 up_to: up_to.map_or_else(settled, Ok)?,
@@ -72,7 +79,9 @@ pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) ->
             join(&store, &options, *json)
         }
         Command::List { data, json } => {
-            list(&Store::open(&host.config, &data_folder(&host, data.as_deref()))?, *json)
+            let folder = data_folder(&config, data.as_deref());
+            Ledger::open_read_only(&folder)?;
+            list(&folder, *json)
         }
     }
 }
@@ -97,12 +106,14 @@ fn join(store: &Store, options: &JoinOptions, json: bool) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn list(store: &Store, json: bool) -> anyhow::Result<()> {
-    let archive = store.archive();
+fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
     let mut rows = Vec::new();
-    for partition in archive.partitions()? {
-        let files = archive.files(&partition)?;
-        let size = |file: &String| std::fs::metadata(store.folder().join(file)).map_or(0, |m| m.len());
+    for partition in partitions(folder)? {
+        let files = files(folder, &partition)?;
+        if files.is_empty() {
+            continue;
+        }
+        let size = |file: &String| std::fs::metadata(folder.join(file)).map_or(0, |m| m.len());
         let bytes: u64 = files.iter().map(size).sum();
         if json {
             println!("{}", json!({ "partition": partition, "files": files.len(), "bytes": bytes }));

@@ -1,16 +1,18 @@
 //! `weir ingest`: files and folders into index and archive, every frame accounted for.
 
 use super::view;
+use crate::config::Config;
 use crate::event::object_id;
 use crate::host::{Host, HostError};
-use crate::ingest::source::{LocalObject, content_version, list, modified_nanoseconds};
+use crate::ingest::source::{Listing, LocalObject, content_version, list, modified_nanoseconds};
 use crate::ingest::stream::Input;
-use crate::ledger::{ObjectRecord, Totals};
+use crate::ledger::{ObjectId, ObjectRecord, Totals};
 use crate::pipeline::{ObjectRef, Pipeline};
-use crate::store::{Earlier, Store, StoreError};
+use crate::store::{Earlier, Store, folders, is_store_failure};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -21,7 +23,7 @@ use std::sync::{Mutex, PoisonError};
 /// goes to quarantine, counted and named; the exit code is still 0. Reading the same files again adds nothing.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained"
+    after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained\n  weir ingest --again logs/AWSLogs/111122223333"
 )]
 pub struct Arguments {
     /// Files and folders
@@ -33,6 +35,10 @@ pub struct Arguments {
     /// The log type of all files, instead of what their keys are routed to
     #[arg(long, value_name = "TYPE")]
     log_type: Option<String>,
+    /// Read objects that are done once more and replace what they left, for example when a file of the data folder was
+    /// lost or damaged
+    #[arg(long)]
+    again: bool,
     /// Print the totals as one JSON object, the last line of standard output
     #[arg(long)]
     json: bool,
@@ -45,6 +51,8 @@ enum Outcome {
     Processed,
     /// Done before, by the same parsers and rules.
     Unchanged(Box<ObjectRecord>),
+    /// The same object as another file's of this run.
+    Twin(ObjectId),
 }
 
 /// Runs the command.
@@ -53,8 +61,9 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
     if let Some(log_type) = &arguments.log_type {
         super::dump::check_log_type(&host, log_type)?;
     }
-    let objects = list(&host.config, &arguments.paths)?;
-    let store = Store::open(&host.config, &data_folder(&host, arguments.data.as_deref()))?;
+    let data = data_folder(&host.config, arguments.data.as_deref());
+    let Listing { objects, unreadable } = list(&host.config, &arguments.paths, &folders(&data))?;
+    let store = Store::open(&host.config, &data)?;
     let bytes =
         objects.iter().filter_map(|object| std::fs::metadata(&object.path).ok()).map(|m| m.len()).sum();
     let bar = progress(bytes);
@@ -62,12 +71,18 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
         pipeline: host.pipeline(),
         store: &store,
         forced: arguments.log_type.as_deref(),
+        again: arguments.again,
         bar: &bar,
         next: AtomicUsize::new(0),
         stop: AtomicBool::new(false),
         records: Mutex::default(),
+        twins: Mutex::default(),
         failures: Mutex::default(),
     };
+    run.failures
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(unreadable.into_iter().map(|error| (error.path.display().to_string(), error.into())));
     let threads = host.objects_at_once().min(objects.len()).max(1);
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -79,6 +94,12 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
     match store.commit() {
         Ok(committed) => records.extend(committed),
         Err(error) => failures.push((String::new(), error.into())),
+    }
+    for (name, object) in run.twins.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match store.ledger().record(object)? {
+            Some(record) => records.push(seen_before(record)),
+            None => failures.push((name, anyhow::anyhow!("the same object at another path failed"))),
+        }
     }
     bar.finish_and_clear();
     let removed = store.apply_retention()?;
@@ -93,19 +114,27 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
 }
 
 /// The data folder: the command line's, else the configuration's.
-pub fn data_folder(host: &Host, given: Option<&Path>) -> PathBuf {
-    given.map_or_else(|| host.config.resolve(&host.config.data), Path::to_path_buf)
+pub fn data_folder(config: &Config, given: Option<&Path>) -> PathBuf {
+    given.map_or_else(|| config.resolve(&config.data), Path::to_path_buf)
+}
+
+/// The record of an object that this run adds nothing to.
+fn seen_before(mut record: ObjectRecord) -> ObjectRecord {
+    record.events.duplicates = record.events.indexed;
+    record
 }
 
 struct Run<'a> {
     pipeline: Pipeline,
     store: &'a Store,
     forced: Option<&'a str>,
+    again: bool,
     bar: &'a ProgressBar,
     next: AtomicUsize,
     /// Set when going on would only repeat the same failure.
     stop: AtomicBool,
     records: Mutex<Vec<ObjectRecord>>,
+    twins: Mutex<Vec<(String, ObjectId)>>,
     failures: Mutex<Vec<(String, anyhow::Error)>>,
 }
 
@@ -116,9 +145,13 @@ impl Run<'_> {
         {
             match self.one(object) {
                 Ok(Outcome::Processed) => {}
-                Ok(Outcome::Unchanged(mut record)) => {
-                    record.events.duplicates = record.events.indexed;
-                    self.records.lock().unwrap_or_else(PoisonError::into_inner).push(*record);
+                Ok(Outcome::Unchanged(record)) => {
+                    let record = seen_before(*record);
+                    self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+                }
+                Ok(Outcome::Twin(id)) => {
+                    let twin = (object.path.display().to_string(), id);
+                    self.twins.lock().unwrap_or_else(PoisonError::into_inner).push(twin);
                 }
                 Err(error) => {
                     if is_store_failure(&error) {
@@ -134,11 +167,11 @@ impl Run<'_> {
 
     fn one(&self, local: &LocalObject) -> anyhow::Result<Outcome> {
         self.bar.set_message(local.key.rsplit('/').next().unwrap_or_default().to_owned());
-        let file =
-            File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let unreadable = || format!("cannot read {}", local.path.display());
+        let mut file = File::open(&local.path).with_context(unreadable)?;
         let metadata = file.metadata()?;
-        let version =
-            content_version(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
+        let version = content_version(&mut file).with_context(unreadable)?;
+        file.rewind()?;
         let object = ObjectRef {
             id: object_id(&local.bucket, &local.key, &version),
             bucket: local.bucket.clone(),
@@ -148,12 +181,13 @@ impl Run<'_> {
             base: 0,
         };
         let router = &self.pipeline.router;
-        let (day, before) = match self.store.earlier(&object, router, self.forced)? {
+        let (day, before, claim) = match self.store.earlier(&object, router, self.forced, self.again)? {
             Earlier::Done(record) => return Ok(Outcome::Unchanged(record)),
-            Earlier::Again { day, record } => (day, record),
+            Earlier::UnderWay => return Ok(Outcome::Twin(ObjectId(object.id))),
+            Earlier::Again { day, record, claim } => (day, record, claim),
         };
         self.store.announce(std::slice::from_ref(&object))?;
-        let mut writer = self.store.begin(&object, day)?;
+        let mut writer = self.store.begin(&object, day, claim)?;
         let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer)?;
         let processed_by = self.store.processed_by(&object, &counts.log_types, router, self.forced);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
@@ -163,10 +197,6 @@ impl Run<'_> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner).extend(committed);
         Ok(Outcome::Processed)
     }
-}
-
-fn is_store_failure(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<StoreError>())
 }
 
 /// On a terminal only: pipes and logs get none.
@@ -214,7 +244,7 @@ fn finish(failures: Vec<(String, anyhow::Error)>) -> anyhow::Result<()> {
     let mut first = None;
     for (name, error) in failures {
         if !name.is_empty() {
-            eprintln!("not processed: {name}: {error:#}");
+            eprintln!("not processed: {}", view::printable(&format!("{name}: {error:#}"), false));
         }
         first.get_or_insert(error);
     }

@@ -2,7 +2,7 @@
 
 use super::ingest::data_folder;
 use super::view;
-use crate::host::{Host, HostError};
+use crate::config::{Config, ConfigError};
 use crate::ledger::{Ledger, ObjectRecord, RecordFilter, Totals};
 use std::path::PathBuf;
 
@@ -36,10 +36,12 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub fn run(
+    command: &Command,
+    configured: impl FnOnce() -> Result<Config, ConfigError>,
+) -> anyhow::Result<()> {
     let Command::Show { data, log_type, prefix, unbalanced, limit, json } = command;
-    let host = open()?;
-    let ledger = Ledger::open_read_only(&data_folder(&host, data.as_deref()))?;
+    let ledger = Ledger::open_read_only(&data_folder(&configured()?, data.as_deref()))?;
     let filter = RecordFilter {
         log_type: log_type.clone(),
         key_prefix: prefix.clone(),

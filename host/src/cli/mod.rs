@@ -15,7 +15,7 @@ mod run;
 mod search;
 mod view;
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::host::{Host, HostError};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -81,11 +81,11 @@ pub fn run() -> ExitCode {
     start_logging(arguments.verbose);
     let outcome = match arguments.command {
         Command::Ingest(command) => ingest::run(&command, || open(arguments.config)),
-        Command::Search(command) => search::run(&command, || open(arguments.config)),
+        Command::Search(command) => search::run(&command, || configured(arguments.config)),
         Command::Run(command) => run::run(&command, || open(arguments.config)),
-        Command::Quarantine(command) => quarantine::run(&command, || open(arguments.config)),
-        Command::Archive(command) => archive::run(&command, || open(arguments.config)),
-        Command::Ledger(command) => ledger::run(&command, || open(arguments.config)),
+        Command::Quarantine(command) => quarantine::run(&command, || configured(arguments.config)),
+        Command::Archive(command) => archive::run(&command, || configured(arguments.config)),
+        Command::Ledger(command) => ledger::run(&command, || configured(arguments.config)),
         Command::Dump(command) => dump::run(&command, || open(arguments.config)),
         Command::Parser(command) => parser::run(&command, || open(arguments.config)),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
@@ -101,22 +101,23 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// For commands that parse.
 fn open(path: Option<PathBuf>) -> Result<Host, HostError> {
-    Host::open(Config::load(path.as_deref())?)
+    Host::open(configured(path)?)
+}
+
+/// For commands that look at what is there: they need no parser, and go on when one is refused.
+fn configured(path: Option<PathBuf>) -> Result<Config, ConfigError> {
+    Config::load(path.as_deref())
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = |error: &(dyn std::error::Error + 'static)| {
-        error.is::<HostError>()
-            || error.is::<crate::config::ConfigError>()
-            || error.is::<crate::parser::RegistryError>()
-    };
-    let full = |error: &(dyn std::error::Error + 'static)| {
-        error.downcast_ref::<crate::store::StoreError>().is_some_and(crate::store::StoreError::is_disk_full)
+        error.is::<HostError>() || error.is::<ConfigError>() || error.is::<crate::parser::RegistryError>()
     };
     if error.chain().any(refused) {
         REFUSED
-    } else if error.chain().any(full) {
+    } else if crate::store::is_disk_full(error) {
         NO_SPACE
     } else {
         FAILED
@@ -140,5 +141,10 @@ fn start_logging(verbose: u8) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("WEIR_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(format!("{level},tantivy=warn")));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(view::is_coloured())
+        .with_target(false)
+        .init();
 }

@@ -2,14 +2,15 @@
 
 use super::ingest::data_folder;
 use super::view;
-use crate::host::{Host, HostError};
+use crate::config::{Config, ConfigError};
+use crate::host::Host;
 use crate::ledger::Ledger;
 use crate::quarantine::{Entry, EntryFilter, EntryKind, QuarantineError, files_of, find, visit};
 use crate::store::Store;
 use anyhow::{bail, ensure};
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which frames.
 #[derive(Debug, Clone, clap::Args)]
@@ -102,25 +103,36 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
-    let host = open()?;
+pub fn run(
+    command: &Command,
+    configured: impl FnOnce() -> Result<Config, ConfigError>,
+) -> anyhow::Result<()> {
+    let config = configured()?;
+    let folder = data_folder(&config, command.data());
+    let ledger = Ledger::open_read_only(&folder)?;
     match command {
-        Command::List { selection, limit, json } => list(&host, selection, *limit, *json),
-        Command::Show { id, data, raw } => {
-            let ledger = Ledger::open_read_only(&data_folder(&host, data.as_deref()))?;
-            show(&ledger, id, *raw)
-        }
+        Command::List { selection, limit, json } => list(&ledger, selection, *limit, *json),
+        Command::Show { id, raw, .. } => show(&ledger, id, *raw),
         Command::Replay { selection, log_type_now, json } => {
-            replay(&host, selection, log_type_now.as_deref(), *json)
+            drop(ledger);
+            replay(&Host::open(config)?, &folder, selection, log_type_now.as_deref(), *json)
         }
     }
 }
 
-fn list(host: &Host, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
-    let ledger = Ledger::open_read_only(&data_folder(host, selection.data.as_deref()))?;
+impl Command {
+    fn data(&self) -> Option<&Path> {
+        match self {
+            Command::List { selection, .. } | Command::Replay { selection, .. } => selection.data.as_deref(),
+            Command::Show { data, .. } => data.as_deref(),
+        }
+    }
+}
+
+fn list(ledger: &Ledger, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
     let filter = selection.filter();
     let (mut rows, mut count) = (Vec::new(), 0_usize);
-    visit(ledger.folder(), &files_of(&ledger, &filter)?, &filter, |entry, _| {
+    let visited = visit(ledger.folder(), &files_of(ledger, &filter)?, &filter, |entry, _| {
         count += 1;
         if json {
             println!("{}", serde_json::to_string(entry).unwrap_or_default());
@@ -129,7 +141,7 @@ fn list(host: &Host, selection: &Selection, limit: usize, json: bool) -> anyhow:
         }
         let enough = json && count >= limit;
         Ok::<_, QuarantineError>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
+    });
     if !json {
         let shown = rows.len();
         println!(
@@ -138,7 +150,7 @@ fn list(host: &Host, selection: &Selection, limit: usize, json: bool) -> anyhow:
         );
         println!("{shown} of {count} frames; `weir quarantine show FRAME` has one whole");
     }
-    Ok(())
+    Ok(visited?)
 }
 
 fn row(entry: &Entry) -> [String; 7] {
@@ -166,7 +178,7 @@ fn show(ledger: &Ledger, id: &str, raw: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     println!("{}", serde_json::to_string_pretty(&json!({ "entry": entry }))?);
-    println!("{}", String::from_utf8_lossy(bytes));
+    println!("{}", view::printable(&String::from_utf8_lossy(bytes), true));
     if !entry.complete {
         eprintln!(
             "only the first {} of {} bytes are kept; the object has the rest",
@@ -177,11 +189,17 @@ fn show(ledger: &Ledger, id: &str, raw: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn replay(host: &Host, selection: &Selection, log_type: Option<&str>, json: bool) -> anyhow::Result<()> {
+fn replay(
+    host: &Host,
+    folder: &Path,
+    selection: &Selection,
+    log_type: Option<&str>,
+    json: bool,
+) -> anyhow::Result<()> {
     if let Some(log_type) = log_type {
         super::dump::check_log_type(host, log_type)?;
     }
-    let store = Store::open(&host.config, &data_folder(host, selection.data.as_deref()))?;
+    let store = Store::open(&host.config, folder)?;
     let filter = selection.filter();
     ensure!(
         filter.kind != Some(EntryKind::Damaged),

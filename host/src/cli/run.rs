@@ -27,7 +27,7 @@ pub struct Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
     let host = open()?;
-    let store = Store::open(&host.config, &data_folder(&host, arguments.data.as_deref()))?;
+    let store = Store::open(&host.config, &data_folder(&host.config, arguments.data.as_deref()))?;
     let address = host.config.serve.address()?;
     let metrics = Arc::new(Metrics::default());
     let service = Arc::new(Service {

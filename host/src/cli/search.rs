@@ -2,10 +2,10 @@
 
 use super::ingest::data_folder;
 use super::view;
-use crate::host::{Host, HostError};
+use crate::config::{Config, ConfigError};
 use crate::output::embedded::{EmbeddedIndex, SearchRequest, Settings};
 use crate::serve::{request, view_time};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use std::io::{BufWriter, Write, stdout};
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use std::path::PathBuf;
 )]
 pub struct Arguments {
     /// What to look for; `*` is everything
+    #[arg(allow_hyphen_values = true)]
     query: String,
     /// The data folder, instead of the configuration's
     #[arg(long, value_name = "DIR")]
@@ -45,11 +46,19 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub fn run(
+    arguments: &Arguments,
+    configured: impl FnOnce() -> Result<Config, ConfigError>,
+) -> anyhow::Result<()> {
     let folder = match &arguments.data {
         Some(folder) => folder.clone(),
-        None => data_folder(&open()?, None),
+        None => data_folder(&configured()?, None),
     };
+    ensure!(
+        folder.join("index").is_dir(),
+        "there is no index in {}; ingest something first, or name the data folder with --data",
+        folder.display()
+    );
     let index = EmbeddedIndex::open(folder.join("index"), Settings::default())
         .with_context(|| format!("cannot search {}", folder.display()))?;
     let request =

@@ -1,18 +1,47 @@
 //! What a person sees: tables, errors with their causes.
 
+use std::borrow::Cow;
 use std::io::IsTerminal;
+
+/// Of one cause of an error a person reads this much; some libraries quote whole files.
+const CAUSE_CHARACTERS: usize = 600;
+
+/// Whether standard error may have colours.
+pub fn is_coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+/// Text that cannot steer the terminal: log lines and keys come from others. Line breaks and tabs stay if asked for.
+pub fn printable(text: &str, line_breaks: bool) -> Cow<'_, str> {
+    // Besides control characters those that turn the writing direction round.
+    let steers = |c: char| {
+        c.is_control() && !(line_breaks && matches!(c, '\n' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if steers(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    Cow::Owned(shown)
+}
 
 /// An error, its causes, each on a line of its own.
 pub fn print_error(error: &anyhow::Error) {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (red, plain) = if colour { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    eprintln!("{red}error{plain}: {error}");
+    let (red, plain) = if is_coloured() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+    eprintln!("{red}error{plain}: {}", printable(&error.to_string(), true));
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
         // Transparent wrappers say the same twice.
         if text != last {
-            eprintln!("  caused by: {text}");
+            let shown = match text.char_indices().nth(CAUSE_CHARACTERS) {
+                Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+                None => text.clone(),
+            };
+            eprintln!("  caused by: {}", printable(&shown, true));
         }
         last = text;
     }
@@ -27,7 +56,7 @@ pub fn table<const N: usize>(
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(header);
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.map(|cell| printable(&cell, false).into_owned()));
     }
     table
 }
@@ -73,4 +102,20 @@ pub fn shorten_left(text: &str, width: usize) -> String {
 /// A bar of a chart: up to 40 blocks.
 pub fn bar(count: u64, most: u64) -> String {
     "█".repeat((count * 40).checked_div(most).unwrap_or(0) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_log_steers_the_terminal() {
+        assert_eq!(printable("a\u{1b}[31mred\u{7}\u{9b}2J", false), "a\\u{1b}[31mred\\u{7}\\u{9b}2J");
+        assert_eq!(printable("evil\u{202e}gnp.exe", false), "evil\\u{202e}gnp.exe");
+        assert_eq!(printable("two\nlines", false), "two\\nlines");
+        assert_eq!(printable("two\nlines\t\r", true), "two\nlines\t\\r");
+        assert!(matches!(printable("käse ☃", false), Cow::Borrowed(_)));
+        let drawn = table(["user"], [["\u{1b}]0;title\u{7}".to_owned()]]).to_string();
+        assert!(!drawn.contains('\u{1b}') && drawn.contains("title"), "{drawn:?}");
+    }
 }

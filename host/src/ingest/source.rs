@@ -6,6 +6,7 @@
 //! delivers it.
 
 use crate::config::Config;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -21,6 +22,15 @@ pub struct LocalObject {
     pub path: PathBuf,
 }
 
+/// What there is to read.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Sorted, each file once.
+    pub objects: Vec<LocalObject>,
+    /// Files and folders below the paths that cannot be read, and so may hide objects.
+    pub unreadable: Vec<SourceError>,
+}
+
 /// Why files cannot be listed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}; check that it exists and may be read")]
@@ -30,11 +40,13 @@ pub struct SourceError {
     pub source: io::Error,
 }
 
-/// Every file at or below the paths, sorted and each once.
+/// Every file at or below the paths. What is neither file nor folder (sockets, devices) is passed over, what vanishes
+/// meanwhile (logs rotate) is not there, and `without` names folders that are not looked into: the program's own.
 ///
 /// # Errors
-/// When a path given cannot be read. What is neither file nor folder (sockets, devices) is passed over.
-pub fn list(config: &Config, paths: &[PathBuf]) -> Result<Vec<LocalObject>, SourceError> {
+/// When a path given cannot be read.
+pub fn list(config: &Config, paths: &[PathBuf], without: &[PathBuf]) -> Result<Listing, SourceError> {
+    let without: Vec<PathBuf> = without.iter().filter_map(|folder| fs::canonicalize(folder).ok()).collect();
     let sources: Vec<(String, PathBuf)> = config
         .sources
         .iter()
@@ -42,7 +54,7 @@ pub fn list(config: &Config, paths: &[PathBuf]) -> Result<Vec<LocalObject>, Sour
             Some((source.name.clone(), fs::canonicalize(config.resolve(&source.path)).ok()?))
         })
         .collect();
-    let mut objects = Vec::new();
+    let mut walk = Walk { without: &without, found: Listing::default() };
     for path in paths {
         let fail = |source| SourceError { path: path.clone(), source };
         let real = fs::canonicalize(path).map_err(fail)?;
@@ -55,11 +67,12 @@ pub fn list(config: &Config, paths: &[PathBuf]) -> Result<Vec<LocalObject>, Sour
             None if real.is_dir() => (LOCAL_BUCKET.to_owned(), Root::Folder(real.clone())),
             None => (LOCAL_BUCKET.to_owned(), Root::AsGiven(path.clone())),
         };
-        walk(&real, &bucket, &root, &mut objects).map_err(|(path, source)| SourceError { path, source })?;
+        walk.visit(&real, &bucket, &root);
     }
-    objects.sort();
-    objects.dedup();
-    Ok(objects)
+    let mut found = walk.found;
+    found.objects.sort();
+    found.objects.dedup();
+    Ok(found)
 }
 
 enum Root {
@@ -68,38 +81,50 @@ enum Root {
     AsGiven(PathBuf),
 }
 
-fn walk(
-    path: &Path,
-    bucket: &str,
-    root: &Root,
-    objects: &mut Vec<LocalObject>,
-) -> Result<(), (PathBuf, io::Error)> {
-    let fail = |error| (path.to_owned(), error);
-    let metadata = fs::metadata(path).map_err(fail)?;
-    if metadata.is_dir() {
-        let mut entries: Vec<PathBuf> = Vec::new();
-        for entry in fs::read_dir(path).map_err(fail)? {
-            let entry = entry.map_err(fail)?;
-            // A link could lead round in a circle, or out of the source.
-            if !entry.file_type().map_err(fail)?.is_symlink() {
-                entries.push(entry.path());
+struct Walk<'a> {
+    without: &'a [PathBuf],
+    found: Listing,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, path: &Path, bucket: &str, root: &Root) {
+        match self.look(path, bucket, root) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                self.found.unreadable.push(SourceError { path: path.to_owned(), source });
             }
+            _ => {}
         }
-        entries.sort();
-        return entries.iter().try_for_each(|entry| walk(entry, bucket, root, objects));
     }
-    if metadata.is_file() {
-        let key = match root {
-            Root::Folder(root) => path.strip_prefix(root).unwrap_or(path),
-            Root::AsGiven(given) => given,
-        };
-        objects.push(LocalObject {
-            bucket: bucket.to_owned(),
-            key: key_of(key, root),
-            path: path.to_owned(),
-        });
+
+    fn look(&mut self, path: &Path, bucket: &str, root: &Root) -> io::Result<()> {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            if self.without.iter().any(|folder| folder == path) {
+                return Ok(());
+            }
+            let mut entries: Vec<PathBuf> = Vec::new();
+            for entry in fs::read_dir(path)? {
+                let entry = entry?;
+                // A link could lead round in a circle, or out of the source.
+                if !entry.file_type()?.is_symlink() {
+                    entries.push(entry.path());
+                }
+            }
+            entries.sort();
+            entries.iter().for_each(|entry| self.visit(entry, bucket, root));
+        } else if metadata.is_file() {
+            let key = match root {
+                Root::Folder(root) => path.strip_prefix(root).unwrap_or(path),
+                Root::AsGiven(given) => given,
+            };
+            self.found.objects.push(LocalObject {
+                bucket: bucket.to_owned(),
+                key: key_of(key, root),
+                path: path.to_owned(),
+            });
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A path as a key: `/` between its names, from `AWSLogs` on where the path as given ran through it.
@@ -107,7 +132,7 @@ fn key_of(path: &Path, root: &Root) -> String {
     let names = |path: &Path| -> Vec<String> {
         path.components()
             .filter_map(|part| match part {
-                Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+                Component::Normal(name) => Some(text_of(name)),
                 _ => None,
             })
             .collect()
@@ -131,12 +156,21 @@ fn key_of(path: &Path, root: &Root) -> String {
     parts.join("/")
 }
 
-/// BLAKE3 of a file's content, in hexadecimal: a complete local file's version.
+/// A name as text. Bytes that are not UTF-8 are written `%FF`, so that different names stay different keys.
+fn text_of(name: &OsStr) -> String {
+    let mut text = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+    }
+    text
+}
+
+/// BLAKE3 of a file's content from where it stands, in hexadecimal: a complete local file's version.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn content_version(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
+pub fn content_version(mut file: impl Read) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -162,8 +196,9 @@ mod tests {
     use super::*;
 
     fn keys(config: &Config, path: &Path) -> Vec<(String, String)> {
-        list(config, &[path.to_owned()])
+        list(config, &[path.to_owned()], &[])
             .unwrap()
+            .objects
             .into_iter()
             .map(|object| (object.bucket, object.key))
             .collect()
@@ -184,6 +219,30 @@ mod tests {
             assert_eq!(keys(&configured, &path), [("demo".to_owned(), key.clone())]);
             assert_eq!(keys(&plain, &path), [("local".to_owned(), key)]);
         }
-        assert!(list(&plain, &[folder.path().join("none")]).is_err());
+        assert!(list(&plain, &[folder.path().join("none")], &[]).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn names_that_are_no_text_stay_different_keys() {
+        use std::os::unix::ffi::OsStrExt;
+        let name = |bytes: &[u8]| text_of(OsStr::from_bytes(bytes));
+        assert_eq!(name("käse.log".as_bytes()), "käse.log");
+        assert_eq!(name(b"a\xff\xfe.log"), "a%FF%FE.log");
+        assert_ne!(name(b"a\xff"), name(b"a\xfe"));
+    }
+
+    #[test]
+    fn folders_of_the_program_are_not_looked_into() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["archive/a", "ledger/b", "archived/c"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let own = ["archive", "ledger", "index"].map(|name| folder.path().join(name));
+        let listing = list(&Config::default(), &[folder.path().to_owned()], &own).unwrap();
+        let keys: Vec<&str> = listing.objects.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!(keys, ["archived/c"]);
     }
 }

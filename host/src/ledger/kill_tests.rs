@@ -3,7 +3,7 @@
 use super::*;
 use crate::output::archive::{
     Archive, ArchiveError, ArchiveLimits, CommonFields, JoinOptions, Partition, Row, RowDecision, RowObject,
-    RowParser, rows,
+    RowParser, files as archived, partitions, rows,
 };
 use crate::quarantine::{
     Entry, EntryFilter, EntryKind, FrameContext, Quarantine, QuarantineError, files_of, visit,
@@ -129,8 +129,8 @@ impl Store {
         let folder = self.ledger.folder();
         let mut found_rows: BTreeMap<[u8; 16], u32> = BTreeMap::new();
         let mut there = BTreeSet::new();
-        for partition in self.archive.partitions().unwrap() {
-            let counting = self.archive.files(&partition).unwrap();
+        for partition in partitions(folder).unwrap() {
+            let counting = archived(folder, &partition).unwrap();
             let every =
                 fs::read_dir(folder.join(&partition)).unwrap().map(|entry| entry.unwrap().file_name());
             let every = every.filter(|name| name.to_string_lossy().ends_with(".parquet")).count();

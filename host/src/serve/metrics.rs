@@ -74,30 +74,30 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts a committed object, or a piece of one.
-    pub fn committed(&self, record: &ObjectRecord) {
-        self.objects.inc();
-        self.bytes.inc_by(record.bytes.read);
-        let (frames, events) = (record.frames, record.events);
+    /// Counts a committed object; of one that grew, what it gained over `before`.
+    pub fn grew(&self, record: &ObjectRecord, before: Option<&ObjectRecord>) {
+        let gained = |of: fn(&ObjectRecord) -> u64| of(record).saturating_sub(before.map_or(0, of));
+        self.objects.inc_by(u64::from(before.is_none()));
+        self.bytes.inc_by(gained(|record| record.bytes.read));
         for (outcome, count) in [
-            ("parsed", frames.parsed),
-            ("skipped", frames.skipped),
-            ("quarantined", frames.quarantined),
-            ("waiting", frames.waiting),
-            ("unrouted", frames.unrouted),
+            ("parsed", gained(|record| record.frames.parsed)),
+            ("skipped", gained(|record| record.frames.skipped)),
+            ("quarantined", gained(|record| record.frames.quarantined)),
+            ("waiting", gained(|record| record.frames.waiting)),
+            ("unrouted", gained(|record| record.frames.unrouted)),
         ] {
             self.frames.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
         }
         for (outcome, count) in [
-            ("indexed", events.indexed),
-            ("archived_only", events.archived_only),
-            ("reduced", events.reduced),
-            ("dead_lettered", events.dead_lettered),
+            ("indexed", gained(|record| record.events.indexed)),
+            ("archived_only", gained(|record| record.events.archived_only)),
+            ("reduced", gained(|record| record.events.reduced)),
+            ("dead_lettered", gained(|record| record.events.dead_lettered)),
         ] {
             self.events.get_or_create(&OutcomeLabel { outcome }).inc_by(count);
         }
-        self.duplicates.inc_by(events.duplicates);
-        self.unexplained.inc_by(record.unexplained());
+        self.duplicates.inc_by(gained(|record| record.events.duplicates));
+        self.unexplained.inc_by(gained(ObjectRecord::unexplained));
         self.last_commit.set(jiff::Timestamp::now().as_second());
     }
 
@@ -132,11 +132,15 @@ mod tests {
         record.frames.total = 3;
         record.frames.parsed = 2;
         record.events.indexed = 2;
-        metrics.committed(&record);
+        metrics.grew(&record, None);
+        let mut more = record.clone();
+        more.frames.total += 4;
+        more.frames.parsed += 4;
+        metrics.grew(&more, Some(&record));
         let text = metrics.encode();
         for line in [
             "weir_objects_total 1",
-            "weir_frames_total{outcome=\"parsed\"} 2",
+            "weir_frames_total{outcome=\"parsed\"} 6",
             "weir_events_total{outcome=\"indexed\"} 2",
             "weir_unexplained_total 3",
         ] {

@@ -7,6 +7,7 @@ mod metrics;
 pub use metrics::Metrics;
 
 use crate::output::embedded::{EmbeddedIndex, IndexError, SearchRequest};
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -15,6 +16,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -39,6 +41,9 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/metrics", get(metrics))
         .layer(middleware::from_fn_with_state(service.clone(), authorize));
     Router::new()
+        .fallback(|| async {
+            problem(StatusCode::NOT_FOUND, "there are /api/search, /metrics, /healthz and /readyz")
+        })
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .merge(guarded)
@@ -57,12 +62,16 @@ async fn ready(State(service): State<Arc<Service>>) -> Response {
 async fn authorize(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
     let Some(token) = &service.token else { return next.run(request).await };
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let given = given.and_then(|value| value.split_once(' '));
+    // RFC 9110: the scheme's case does not matter.
+    let is_bearer = |scheme: &str| scheme.eq_ignore_ascii_case("bearer");
+    let given = given.filter(|(scheme, _)| is_bearer(scheme)).map_or("", |(_, given)| given.trim());
     // Hashes are compared, so that the time says nothing about the token.
     if blake3::hash(given.as_bytes()) == blake3::hash(token.as_bytes()) {
         next.run(request).await
     } else {
-        problem(StatusCode::UNAUTHORIZED, "send the token as `Authorization: Bearer TOKEN`")
+        let refused = problem(StatusCode::UNAUTHORIZED, "send the token as `Authorization: Bearer TOKEN`");
+        ([(header::WWW_AUTHENTICATE, "Bearer")], refused).into_response()
     }
 }
 
@@ -84,7 +93,14 @@ struct Parameters {
     histogram: Option<String>,
 }
 
-async fn search(State(service): State<Arc<Service>>, Query(parameters): Query<Parameters>) -> Response {
+async fn search(
+    State(service): State<Arc<Service>>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Response {
+    let parameters = match parameters {
+        Ok(Query(parameters)) => parameters,
+        Err(rejection) => return problem(StatusCode::BAD_REQUEST, reason(&rejection)),
+    };
     let Some(index) = service.index.clone() else {
         return problem(StatusCode::NOT_FOUND, "the embedded index is switched off (`index.enabled`)");
     };
@@ -100,6 +116,12 @@ async fn search(State(service): State<Arc<Service>>, Query(parameters): Query<Pa
     }
 }
 
+/// What is wrong with a query string. The extractor's own text says only that something is.
+fn reason(rejection: &QueryRejection) -> String {
+    let cause = rejection.source().map_or_else(|| rejection.to_string(), ToString::to_string);
+    format!("{cause}; the parameters are q, from, to, limit, offset, top and histogram")
+}
+
 /// Why a search cannot be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
@@ -109,7 +131,9 @@ pub enum SearchError {
         "`{name}` is {value:?}, and should be a time: RFC 3339, a date, or `now-1d` with s, m, h, d or w"
     )]
     Time { name: &'static str, value: String },
-    #[error("limit is at most {MOST_HITS}")]
+    #[error(
+        "`limit` is at most {MOST_HITS}; narrow the query or the time range, or take one range after another"
+    )]
     Limit,
     #[error(transparent)]
     Index(#[from] IndexError),

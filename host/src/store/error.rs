@@ -33,12 +33,7 @@ impl StoreError {
         let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
         while let Some(error) = cause {
             let full = match error.downcast_ref::<std::io::Error>() {
-                Some(error) => {
-                    matches!(
-                        error.kind(),
-                        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
-                    )
-                }
+                Some(error) => is_full(error),
                 None => {
                     matches!(error.downcast_ref(), Some(StagingError::DiskFull { .. }))
                         || matches!(error.downcast_ref(), Some(IndexError::DiskFull { .. }))
@@ -64,4 +59,21 @@ impl StoreError {
         }
         false
     }
+}
+
+/// Whether an error is one of the data folder, so that going on would only repeat it with the next object.
+pub fn is_store_failure(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.is::<StoreError>())
+}
+
+/// Whether an error came to be because there is no room left.
+pub fn is_disk_full(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<StoreError>().is_some_and(StoreError::is_disk_full)
+            || cause.downcast_ref::<std::io::Error>().is_some_and(is_full)
+    })
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

@@ -4,26 +4,29 @@
 //! step stores makes an object done, so a process killed anywhere repeats some objects and changes nothing by it: their
 //! files carry the same names, and their documents are deleted from the index before they are added again.
 
+mod claim;
 mod context;
 mod error;
 mod object;
 mod replay;
 
-pub use error::StoreError;
+pub use claim::Claim;
+pub use error::{StoreError, is_disk_full, is_store_failure};
 pub use object::ObjectWriter;
 pub use replay::{ReplayError, Replayed};
 
 use crate::config::Config;
 use crate::ingest::stream::StreamKey;
-use crate::ledger::{Intent, Ledger, ObjectId, ObjectRecord, StagedFile, Status};
+use crate::ledger::{Intent, Ledger, ObjectId, ObjectRecord, RecordFilter, StagedFile, Status};
 use crate::output::archive::{Archive, ArchiveLimits, JoinOptions, Joined};
 use crate::output::documents::date_of;
 use crate::output::embedded::{EmbeddedIndex, Settings, Writer};
 use crate::pipeline::{Counts, ObjectRef};
 use crate::quarantine::Quarantine;
 use crate::route::Router;
+use claim::Claims;
 use jiff::civil::Date;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -32,6 +35,8 @@ use std::time::{Duration, Instant};
 const GROUP_EVENTS: u64 = 250_000;
 /// Objects that make a group.
 const GROUP_OBJECTS: usize = 2_000;
+/// Days that make a group: each is an index of its own, and open until the commit.
+const GROUP_DAYS: usize = 200;
 /// A group is committed when its first object has waited this long.
 const GROUP_AGE: Duration = Duration::from_secs(10);
 
@@ -43,11 +48,13 @@ pub struct Prepared {
     files: Vec<StagedFile>,
     /// Documents sent to the index in this processing.
     sent: u64,
+    claim: Option<Claim>,
 }
 
 #[derive(Debug, Default)]
 struct Group {
     objects: Vec<Prepared>,
+    days: BTreeSet<Date>,
     events: u64,
     since: Option<Instant>,
 }
@@ -64,6 +71,7 @@ pub struct Store {
     archives: bool,
     quarantine: Quarantine,
     group: Mutex<Group>,
+    claims: Claims,
     /// What changes documents besides the parsers, hashed.
     rules: String,
 }
@@ -79,8 +87,15 @@ impl std::fmt::Debug for Store {
 pub enum Earlier {
     /// Done, with the same parsers and rules: nothing to do.
     Done(Box<ObjectRecord>),
+    /// The same object, at another path, is being processed or waits for the commit of its group.
+    UnderWay,
     /// To be processed, under this day; the record of the processing before, if there was one.
-    Again { day: Date, record: Option<Box<ObjectRecord>> },
+    Again { day: Date, record: Option<Box<ObjectRecord>>, claim: Claim },
+}
+
+/// The folders that Weir writes in a data folder.
+pub fn folders(data: &Path) -> Vec<PathBuf> {
+    ["archive", "index", "ledger", "quarantine"].iter().map(|name| data.join(name)).collect()
 }
 
 impl Store {
@@ -100,6 +115,7 @@ impl Store {
         settings.writer_memory = config.index.writer_bytes;
         settings.min_free_bytes = reserve;
         settings.retention_days = config.index.retention_days;
+        let fresh = !folder.join("index").is_dir();
         let index =
             config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;
         let writer = index.as_ref().map(EmbeddedIndex::writer).transpose()?;
@@ -113,10 +129,27 @@ impl Store {
             archives: config.archive.enabled,
             quarantine,
             group: Mutex::default(),
+            claims: Claims::default(),
             rules: rules_digest(config),
         };
         store.sweep()?;
+        if fresh && store.index.is_some() && store.has_indexed()? {
+            tracing::warn!(
+                folder = %store.folder.display(),
+                "the index is gone, and objects that are done are not read again; `weir ingest --again` fills it"
+            );
+        }
         Ok(store)
+    }
+
+    /// Whether the ledger knows of documents in the index.
+    fn has_indexed(&self) -> Result<bool, StoreError> {
+        for record in self.ledger.records(RecordFilter::default())? {
+            if record?.events.indexed > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The ledger.
@@ -129,32 +162,30 @@ impl Store {
         self.index.as_ref()
     }
 
-    /// The quarantine.
-    pub fn quarantine(&self) -> &Quarantine {
-        &self.quarantine
-    }
-
-    /// The archive.
-    pub fn archive(&self) -> &Archive {
-        &self.archive
-    }
-
     /// The data folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Notes that objects are about to be processed, so that each keeps the day it has now, whatever happens.
+    /// The quarantine.
+    pub fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
+    }
+
+    /// Notes that objects are about to be processed, so that each keeps the day it has now, whatever happens, and none
+    /// that is half replaced in the index passes for done.
     ///
     /// # Errors
     /// When the ledger cannot be written.
     pub fn announce(&self, objects: &[ObjectRef]) -> Result<(), StoreError> {
         let mut intents = Vec::new();
         for object in objects {
-            if let Status::New = self.ledger.status(ObjectId(object.id))? {
-                let day = date_of(object.reference_time());
-                intents.push(Intent { object: ObjectId(object.id), day, files: Vec::new() });
-            }
+            let day = match self.ledger.status(ObjectId(object.id))? {
+                Status::New => date_of(object.reference_time()),
+                Status::Done(record) => record.day,
+                Status::Unfinished { .. } => continue,
+            };
+            intents.push(Intent { object: ObjectId(object.id), day, files: Vec::new() });
         }
         if !intents.is_empty() {
             self.ledger.begin(&intents)?;
@@ -162,7 +193,8 @@ impl Store {
         Ok(())
     }
 
-    /// What is known of an object. `router` tells whether the same parsers would read it today.
+    /// What is known of an object. `router` tells whether the same parsers would read it today; with `again` it is
+    /// processed even so.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -171,22 +203,25 @@ impl Store {
         object: &ObjectRef,
         router: &Router,
         forced: Option<&str>,
+        again: bool,
     ) -> Result<Earlier, StoreError> {
-        let fresh = || date_of(object.reference_time());
-        Ok(match self.ledger.status(ObjectId(object.id))? {
-            Status::New => Earlier::Again { day: fresh(), record: None },
+        // Before the ledger is asked: what it says of an unclaimed object stays true.
+        let Some(claim) = self.claims.claim(object.id) else { return Ok(Earlier::UnderWay) };
+        let (day, record) = match self.ledger.status(ObjectId(object.id))? {
+            Status::New => (date_of(object.reference_time()), None),
             Status::Unfinished { intent, record } => {
-                Earlier::Again { day: record.as_ref().map_or(intent.day, |record| record.day), record }
+                (record.as_ref().map_or(intent.day, |record| record.day), record)
             }
-            Status::Done(record) => {
-                let now = self.processed_by(object, &record.log_types, router, forced);
-                if record.processed_by == now {
-                    Earlier::Done(record)
-                } else {
-                    Earlier::Again { day: record.day, record: Some(record) }
-                }
+            Status::Done(record)
+                if !again
+                    && record.processed_by
+                        == self.processed_by(object, &record.log_types, router, forced) =>
+            {
+                return Ok(Earlier::Done(record));
             }
-        })
+            Status::Done(record) => (record.day, Some(record)),
+        };
+        Ok(Earlier::Again { day, record, claim })
     }
 
     /// A hash of what decides an object's documents: where its key is routed, the parsers of the log types found in
@@ -242,7 +277,7 @@ impl Store {
     /// When something cannot be written.
     pub fn begin_piece(&self, object: &ObjectRef, day: Date) -> Result<ObjectWriter<'_>, StoreError> {
         let generation = self.ledger.generation(ObjectId(object.id))?;
-        ObjectWriter::new(self, object, day, generation, true)
+        ObjectWriter::new(self, object, day, generation, None)
     }
 
     /// Takes a piece into the group; `before` is the record of the pieces up to now.
@@ -256,20 +291,20 @@ impl Store {
     ) -> Result<Vec<ObjectRecord>, StoreError> {
         let Some(mut whole) = before else { return self.add(piece) };
         whole.add_piece(piece.record);
-        self.add(Prepared { record: whole, files: piece.files, sent: piece.sent })
+        self.add(Prepared { record: whole, ..piece })
     }
 
     /// Begins to write an object that is filed under `day`.
     ///
     /// # Errors
     /// When something cannot be written.
-    pub fn begin(&self, object: &ObjectRef, day: Date) -> Result<ObjectWriter<'_>, StoreError> {
+    pub fn begin(&self, object: &ObjectRef, day: Date, claim: Claim) -> Result<ObjectWriter<'_>, StoreError> {
         if let Some(writer) = &self.writer {
             // A process killed earlier may have left some of its documents.
             writer.delete_object(Some(day), object.id)?;
         }
         let generation = self.ledger.generation(ObjectId(object.id))?;
-        ObjectWriter::new(self, object, day, generation, false)
+        ObjectWriter::new(self, object, day, generation, Some(claim))
     }
 
     /// Takes a processed object into the group, and commits the group when it is large or old enough.
@@ -280,10 +315,12 @@ impl Store {
         let group = {
             let mut group = self.lock();
             group.events += prepared.record.events.total;
+            group.days.insert(prepared.record.day);
             group.objects.push(prepared);
             let since = *group.since.get_or_insert_with(Instant::now);
             let full = group.events >= GROUP_EVENTS
                 || group.objects.len() >= GROUP_OBJECTS
+                || group.days.len() >= GROUP_DAYS
                 || since.elapsed() >= GROUP_AGE;
             if !full {
                 return Ok(Vec::new());
@@ -311,10 +348,13 @@ impl Store {
             return Ok(Vec::new());
         }
         let (mut records, mut sent, mut files) = (Vec::new(), Vec::new(), Vec::new());
+        // Given up when this returns: by then the ledger knows the objects, or they count for nothing.
+        let mut claims = Vec::new();
         for prepared in group.objects {
             sent.push(prepared.sent);
             records.push(prepared.record);
             files.extend(prepared.files);
+            claims.extend(prepared.claim);
         }
         let intents: Vec<Intent> = records
             .iter()

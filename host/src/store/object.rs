@@ -1,6 +1,6 @@
 //! The sink of one object: index, archive and quarantine at once.
 
-use super::{Prepared, Store, StoreError, context, record_of};
+use super::{Claim, Prepared, Store, StoreError, context, record_of};
 use crate::ledger::ObjectRecord;
 use crate::output::archive::{FoundFields, ObjectArchive, Partition, Row, RowDecision, RowObject, RowParser};
 use crate::output::embedded::DocumentRef;
@@ -19,8 +19,8 @@ pub struct ObjectWriter<'a> {
     quarantine: ObjectQuarantine,
     /// Rows handed to the archive.
     handed: u64,
-    /// Whether this is a piece of an object: its documents are replaced frame by frame.
-    pieces: bool,
+    /// Of a whole object. A piece of one has none, and its documents are replaced frame by frame.
+    claim: Option<Claim>,
 }
 
 impl<'a> ObjectWriter<'a> {
@@ -29,7 +29,7 @@ impl<'a> ObjectWriter<'a> {
         object: &ObjectRef,
         day: Date,
         generation: u32,
-        pieces: bool,
+        claim: Option<Claim>,
     ) -> Result<Self, StoreError> {
         let row_object =
             RowObject { id: object.id, bucket: &object.bucket, key: &object.key, version: &object.version };
@@ -43,7 +43,7 @@ impl<'a> ObjectWriter<'a> {
             archive,
             quarantine,
             handed: 0,
-            pieces,
+            claim,
         })
     }
 
@@ -77,7 +77,7 @@ impl<'a> ObjectWriter<'a> {
         files.extend(file);
         record.files = files.iter().map(|file| file.file().to_owned()).collect();
         let sent = counts.delivered.indexed;
-        Ok(Prepared { record, files, sent })
+        Ok(Prepared { record, files, sent, claim: self.claim })
     }
 
     fn archive(&mut self, batch: &Finished<'_>) -> Result<(), StoreError> {
@@ -156,7 +156,7 @@ impl ObjectSink for ObjectWriter<'_> {
             }
         }
         if let Some(writer) = &self.store.writer {
-            if self.pieces {
+            if self.claim.is_none() {
                 let mut frames: Vec<[u8; 16]> = documents.iter().map(|document| document.frame).collect();
                 frames.dedup();
                 writer.delete_frames(Some(self.day), &frames).map_err(StoreError::from)?;

@@ -6,16 +6,18 @@
 //! that makes the piece's events count.
 
 use super::Watch;
-use crate::config::SourceSettings;
 use crate::event::object_id;
+use crate::ingest::decompress::is_packed;
 use crate::ingest::frame::PreparedFraming;
 use crate::ingest::source::{LocalObject, modified_nanoseconds};
 use crate::ingest::stream::{Input, StreamKey};
-use crate::ledger::{Followed, FollowedFile, ObjectId};
+use crate::ledger::{Followed, FollowedFile, ObjectId, ObjectRecord};
 use crate::pipeline::ObjectRef;
+use crate::route::Route;
+use crate::store::is_store_failure;
 use anyhow::Context;
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// Bytes of a file that its fingerprint covers, at most.
-const HEAD: u64 = 1024;
+pub(super) const HEAD: u64 = 1024;
+/// Bytes of its beginning that routing sees, and that may hold a header.
+pub(super) const BEGINNING: u64 = 64 << 10;
 /// A piece is at most this long; the next look goes on.
 const PIECE: u64 = 256 << 20;
 /// A line without its end, or a frame of several lines that may go on, is taken when the file is silent this long.
@@ -35,13 +39,17 @@ const COPYING: Duration = Duration::from_secs(60);
 const COMPARED: u64 = 64 << 10;
 
 impl Watch<'_> {
-    /// Reads what the files of a source have gained.
-    pub(super) fn follow(
-        &mut self,
-        source: &SourceSettings,
-        objects: &[LocalObject],
-        stop: &AtomicBool,
-    ) -> anyhow::Result<()> {
+    /// Reads what the files of a source have gained; says whether nothing was left to wait for.
+    pub(super) fn follow(&mut self, objects: &[LocalObject], stop: &AtomicBool) -> anyhow::Result<bool> {
+        let (pressed, objects): (Vec<_>, Vec<_>) = objects.iter().partition(|object| {
+            File::open(&object.path).and_then(|mut file| is_packed(&mut file)).unwrap_or(false)
+        });
+        self.follow_plain(&objects, stop)?;
+        // After what is still there as it was: of that they hold nothing new.
+        if stop.load(Ordering::Relaxed) { Ok(false) } else { self.compressed(&pressed) }
+    }
+
+    fn follow_plain(&mut self, objects: &[&LocalObject], stop: &AtomicBool) -> anyhow::Result<()> {
         let mut known: HashMap<String, FollowedFile> = self
             .store
             .ledger()
@@ -52,17 +60,17 @@ impl Watch<'_> {
         // Files that are where they were come first: what is left over is new, or a known one under a new name.
         let mut strangers = Vec::new();
         let mut here = Vec::new();
-        for object in objects {
+        for &object in objects {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
             let path = object.path.display().to_string();
             match known.get(&path) {
-                Some(file) if matches(&object.path, &file.state.fingerprint) => {
+                Some(file) if goes_on(&object.path, &file.state) => {
                     let file = file.clone();
                     known.remove(&path);
                     here.push((object, file.state.fingerprint.clone()));
-                    self.report(object, self.piece(source, object, file))?;
+                    self.report(object, self.piece(object, file))?;
                 }
                 _ => strangers.push(object),
             }
@@ -70,7 +78,7 @@ impl Watch<'_> {
         // Renames come before new files: the file that took the path of a renamed one must not lose it again.
         let (mut unknown, mut moves, mut left) = (Vec::new(), Vec::new(), Vec::new());
         for object in strangers {
-            let moved = known.values().find(|file| matches(&object.path, &file.state.fingerprint)).cloned();
+            let moved = known.values().find(|file| goes_on(&object.path, &file.state)).cloned();
             let Some(mut file) = moved else {
                 unknown.push(object);
                 continue;
@@ -88,7 +96,7 @@ impl Watch<'_> {
             self.store.ledger().follow(&files, &left)?;
         }
         for (object, file) in moves {
-            self.report(object, self.piece(source, object, file))?;
+            self.report(object, self.piece(object, file))?;
         }
         for object in unknown {
             let twin = here.iter().find(|(other, fingerprint)| {
@@ -102,7 +110,7 @@ impl Watch<'_> {
             }
             self.copies.remove(&object.path);
             let outcome = match self.first_sight(object) {
-                Ok(Some(file)) => self.piece(source, object, file),
+                Ok(Some(file)) => self.piece(object, file),
                 Ok(None) => Ok(()),
                 Err(error) => Err(error),
             };
@@ -111,15 +119,9 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn report(&self, object: &LocalObject, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn report(&self, object: &LocalObject, outcome: anyhow::Result<()>) -> anyhow::Result<()> {
         match outcome {
-            Err(error)
-                if error
-                    .downcast_ref::<crate::store::StoreError>()
-                    .is_some_and(crate::store::StoreError::is_disk_full) =>
-            {
-                Err(error)
-            }
+            Err(error) if is_store_failure(&error) => Err(error),
             Err(error) => {
                 self.metrics.failed();
                 tracing::error!(error = %format!("{error:#}"), object = object.key, "a followed file was not read on and will be tried again");
@@ -129,10 +131,10 @@ impl Watch<'_> {
         }
     }
 
-    /// A new file: `None` while it holds no whole line to know it by.
+    /// A new file: `None` while it holds no whole line to know it by, and may still get one.
     fn first_sight(&self, object: &LocalObject) -> anyhow::Result<Option<FollowedFile>> {
         let head = head(&object.path, HEAD)?;
-        let length = if head.len() as u64 == HEAD {
+        let length = if head.len() as u64 == HEAD || is_silent(&std::fs::metadata(&object.path)?) {
             head.len()
         } else {
             memchr::memrchr(b'\n', &head).map_or(0, |at| at + 1)
@@ -153,7 +155,7 @@ impl Watch<'_> {
     }
 
     /// Reads from the file's offset to its last line end.
-    fn piece(&self, _source: &SourceSettings, local: &LocalObject, file: FollowedFile) -> anyhow::Result<()> {
+    fn piece(&self, local: &LocalObject, file: FollowedFile) -> anyhow::Result<()> {
         let mut open =
             File::open(&local.path).with_context(|| format!("cannot read {}", local.path.display()))?;
         let metadata = open.metadata()?;
@@ -161,56 +163,100 @@ impl Watch<'_> {
         if size <= offset {
             return Ok(());
         }
+        let mut beginning = Vec::new();
+        open.seek(SeekFrom::Start(0))?;
+        (&mut open).take(BEGINNING).read_to_end(&mut beginning)?;
         let record = self.store.ledger().record(file.object)?;
-        // The object keeps the name it was first seen under.
-        let (bucket, key) =
-            record.as_ref().map_or((&local.bucket, &local.key), |record| (&record.bucket, &record.key));
-        let object = ObjectRef {
-            id: file.object.0,
-            bucket: bucket.clone(),
-            key: key.clone(),
-            version: file.state.fingerprint.clone(),
-            modified: modified_nanoseconds(&metadata),
-            base: offset,
-        };
-        let beginning = first_line(&mut open)?;
-        let begins = beginning.as_deref().and_then(|line| std::str::from_utf8(line).ok());
-        let route = self.pipeline.router.route(bucket, key, &StreamKey::default(), begins, None);
+        let route = self.route_of(local, record.as_ref(), &beginning);
         let framing = route.as_ref().map(|route| &route.parser.manifest().framing);
-        let silent = metadata
-            .modified()
-            .ok()
-            .and_then(|time| SystemTime::now().duration_since(time).ok())
-            .is_some_and(|age| age >= SILENCE);
-        let end = whole_frames(&mut open, offset, size.min(offset + PIECE), framing, silent)?;
+        let limit = size.min(offset + PIECE);
+        let end = whole_frames(&mut open, offset, limit, framing, is_silent(&metadata))?;
         if end <= offset {
             return Ok(());
         }
-        let header = match framing {
+        open.seek(SeekFrom::Start(offset))?;
+        let input = Input::Reader { reader: Box::new(open.take(end - offset)), length: Some(end - offset) };
+        self.take_piece(local, file, Piece { beginning, input }, || (end, size))
+    }
+
+    fn route_of(
+        &self,
+        local: &LocalObject,
+        record: Option<&ObjectRecord>,
+        beginning: &[u8],
+    ) -> Option<Route> {
+        let (bucket, key) = name_of(local, record);
+        let begins = first_line(beginning).and_then(|line| std::str::from_utf8(line).ok());
+        self.pipeline.router.route(bucket, key, &StreamKey::default(), begins, None)
+    }
+
+    /// Processes a piece of a followed file from its offset on, and commits it. `read` says, once all is read, how far
+    /// the file was read and how long it is.
+    pub(super) fn take_piece(
+        &self,
+        local: &LocalObject,
+        file: FollowedFile,
+        piece: Piece,
+        read: impl FnOnce() -> (u64, u64),
+    ) -> anyhow::Result<()> {
+        let offset = file.state.offset;
+        let before = self.store.ledger().record(file.object)?;
+        let (bucket, key) = name_of(local, before.as_ref());
+        let object = ObjectRef {
+            id: file.object.0,
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            version: file.state.fingerprint.clone(),
+            modified: modified_nanoseconds(&std::fs::metadata(&local.path)?),
+            base: offset,
+        };
+        let route = self.route_of(local, before.as_ref(), &piece.beginning);
+        let header = match route.as_ref().map(|route| &route.parser.manifest().framing) {
             Some(PreparedFraming::Header { pattern, .. }) if offset > 0 => {
-                beginning.filter(|line| pattern.is_match(line))
+                first_line(&piece.beginning).filter(|line| pattern.is_match(line))
             }
             _ => None,
         };
-        open.seek(SeekFrom::Start(offset))?;
-        let input = Input::Reader { reader: Box::new(open.take(end - offset)), length: Some(end - offset) };
-        let header = header.map(|line| Arc::from(String::from_utf8_lossy(&line).as_ref()));
+        let header = header.map(|line| Arc::from(String::from_utf8_lossy(line).as_ref()));
 
         let day = self.store.day_of(&object)?;
         self.store.announce_piece(&object, day)?;
         let mut writer = self.store.begin_piece(&object, day)?;
-        let counts = self.pipeline.process_from(&object, input, header, None, &mut writer)?;
+        let counts = self.pipeline.process_from(&object, piece.input, header, None, &mut writer)?;
         let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
         let mut prepared = writer.finish(&counts, processed_by, None)?;
+        let (end, size) = read();
         prepared.record.path = Some(local.path.display().to_string());
         prepared.record.size = size;
         prepared.record.followed = Some(Followed { offset: end, size, ..file.state });
         // A piece is committed at once: the next one begins where the ledger says.
-        let mut records = self.store.add_piece(prepared, record)?;
+        let mut records = self.store.add_piece(prepared, before.clone())?;
         records.extend(self.store.commit()?);
-        self.count(&records);
+        for record in &records {
+            let before = before.as_ref().filter(|before| before.id == record.id);
+            self.metrics.grew(record, before);
+        }
         Ok(())
     }
+}
+
+/// A piece of a followed file.
+pub(super) struct Piece {
+    /// How the file begins.
+    pub(super) beginning: Vec<u8>,
+    /// The piece.
+    pub(super) input: Input,
+}
+
+/// The object keeps the name it was first seen under.
+fn name_of<'a>(local: &'a LocalObject, record: Option<&'a ObjectRecord>) -> (&'a str, &'a str) {
+    record.map_or((&local.bucket, &local.key), |record| (&record.bucket, &record.key))
+}
+
+/// Whether nobody wrote to a file lately.
+fn is_silent(metadata: &Metadata) -> bool {
+    let age = metadata.modified().ok().and_then(|time| SystemTime::now().duration_since(time).ok());
+    age.is_some_and(|age| age >= SILENCE)
 }
 
 /// How far the file may be read without cutting a frame: to its last line end, or for frames of several lines to the
@@ -256,8 +302,15 @@ fn head(path: &Path, length: u64) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The length of the head and its hash.
-fn fingerprint(head: &[u8]) -> String {
+pub(super) fn fingerprint(head: &[u8]) -> String {
     format!("{}-{}", head.len(), blake3::hash(head).to_hex())
+}
+
+/// Whether a file is the one that was read so far: it begins the same, and is no shorter. One that is was truncated,
+/// and a header alone does not tell it from the one before.
+fn goes_on(path: &Path, state: &Followed) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() >= state.offset)
+        && matches(path, &state.fingerprint)
 }
 
 /// Whether a file begins as the fingerprint says.
@@ -285,18 +338,7 @@ fn is_beginning(part: &Path, whole: &Path) -> bool {
     same().unwrap_or(false)
 }
 
-fn first_line(file: &mut File) -> anyhow::Result<Option<Vec<u8>>> {
-    file.seek(SeekFrom::Start(0))?;
-    let mut bytes = vec![0; 64 << 10];
-    let mut filled = 0;
-    while let Some(room) = bytes.get_mut(filled..).filter(|room| !room.is_empty()) {
-        let count = file.read(room)?;
-        if count == 0 {
-            break;
-        }
-        filled += count;
-    }
-    bytes.truncate(filled);
-    let end = memchr::memchr(b'\n', &bytes);
-    Ok(end.map(|end| bytes.get(..end).unwrap_or_default().trim_ascii_end().to_vec()))
+fn first_line(beginning: &[u8]) -> Option<&[u8]> {
+    let end = memchr::memchr(b'\n', beginning)?;
+    beginning.get(..end).map(<[u8]>::trim_ascii_end)
 }

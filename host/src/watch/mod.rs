@@ -5,19 +5,22 @@
 //! ledger remembers both, so that a restart repeats nothing. Polling rather than file events: those are lost on network
 //! file systems and overflow when a thousand files rotate at once.
 
+mod compressed;
 mod follow;
 
 use crate::config::SourceSettings;
 use crate::event::object_id;
 use crate::host::Host;
-use crate::ingest::source::{LocalObject, content_version, list, modified_nanoseconds};
+use crate::ingest::source::{Listing, LocalObject, SourceError, content_version, list, modified_nanoseconds};
 use crate::ingest::stream::Input;
 use crate::ledger::ObjectRecord;
 use crate::pipeline::{ObjectRef, Pipeline};
 use crate::serve::Metrics;
-use crate::store::{Earlier, Store};
-use std::collections::HashMap;
+use crate::store::{Earlier, Store, folders, is_store_failure};
+use anyhow::Context;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
+use std::io::Seek;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,6 +56,8 @@ pub struct Watch<'a> {
     seen: HashMap<PathBuf, Seen>,
     /// Followed files that may be copies under way, and since when.
     copies: HashMap<PathBuf, Instant>,
+    /// Files and folders that were found unreadable, and told.
+    unreadable: HashSet<PathBuf>,
 }
 
 impl<'a> Watch<'a> {
@@ -65,13 +70,14 @@ impl<'a> Watch<'a> {
             metrics,
             seen: HashMap::new(),
             copies: HashMap::new(),
+            unreadable: HashSet::new(),
         }
     }
 
     /// Looks again and again until `stop` is set; `ready` is set once every source was read.
     ///
     /// # Errors
-    /// When the data folder cannot be written any more (a full disk): nothing is lost, a restart goes on.
+    /// When the data folder cannot be written any more (a full disk, a lost folder): a restart goes on.
     pub fn run(&mut self, stop: &AtomicBool, ready: &AtomicBool) -> anyhow::Result<()> {
         let mut retained: Option<Instant> = None;
         while !stop.load(Ordering::Relaxed) {
@@ -83,7 +89,7 @@ impl<'a> Watch<'a> {
             }
             let quiet = self.look(stop)?;
             for record in self.store.commit()? {
-                self.metrics.committed(&record);
+                self.metrics.grew(&record, None);
             }
             if quiet && !ready.swap(true, Ordering::Relaxed) {
                 tracing::info!("every source was read");
@@ -93,7 +99,7 @@ impl<'a> Watch<'a> {
             }
         }
         for record in self.store.commit()? {
-            self.metrics.committed(&record);
+            self.metrics.grew(&record, None);
         }
         Ok(())
     }
@@ -126,17 +132,14 @@ impl<'a> Watch<'a> {
             if !root.exists() {
                 continue;
             }
-            let objects = match list(&self.host.config, &[root]) {
-                Ok(objects) => objects,
-                Err(error) => {
-                    tracing::warn!(error = %view_chain(&error), source = source.name, "a source cannot be listed");
-                    continue;
-                }
-            };
+            let own = folders(self.store.folder());
+            let Listing { objects, unreadable } = list(&self.host.config, &[root], &own)
+                .unwrap_or_else(|error| Listing { objects: Vec::new(), unreadable: vec![error] });
+            self.tell_unreadable(&source, unreadable);
+            self.forget_gone(&source, &objects);
             if source.follow {
-                self.follow(&source, &objects, stop)?;
+                quiet &= self.follow(&objects, stop)?;
             } else {
-                self.forget_gone(&source, &objects);
                 for object in &objects {
                     if stop.load(Ordering::Relaxed) {
                         return Ok(false);
@@ -148,11 +151,22 @@ impl<'a> Watch<'a> {
         Ok(quiet)
     }
 
+    /// Logs what cannot be read, once until it can be.
+    fn tell_unreadable(&mut self, source: &SourceSettings, unreadable: Vec<SourceError>) {
+        for error in &unreadable {
+            if self.unreadable.insert(error.path.clone()) {
+                tracing::warn!(error = %view_chain(error), source = source.name, "a part of a source cannot be read");
+            }
+        }
+        let root = self.host.config.resolve(&source.path);
+        let still: HashSet<PathBuf> = unreadable.into_iter().map(|error| error.path).collect();
+        self.unreadable.retain(|path| !path.starts_with(&root) || still.contains(path));
+    }
+
     fn forget_gone(&mut self, source: &SourceSettings, objects: &[LocalObject]) {
         let root = self.host.config.resolve(&source.path);
         if self.seen.len() > objects.len() {
-            let there: std::collections::HashSet<&PathBuf> =
-                objects.iter().map(|object| &object.path).collect();
+            let there: HashSet<&PathBuf> = objects.iter().map(|object| &object.path).collect();
             self.seen.retain(|path, _| !path.starts_with(&root) || there.contains(path));
         }
     }
@@ -176,13 +190,7 @@ impl<'a> Watch<'a> {
         }
         let seen = match self.process(object, &metadata) {
             Ok(()) => Seen::Taken(stamp),
-            Err(error)
-                if error
-                    .downcast_ref::<crate::store::StoreError>()
-                    .is_some_and(crate::store::StoreError::is_disk_full) =>
-            {
-                return Err(error);
-            }
+            Err(error) if is_store_failure(&error) => return Err(error),
             Err(error) => {
                 self.metrics.failed();
                 tracing::error!(error = %format!("{error:#}"), object = object.key, "an object was not processed and will be tried again");
@@ -194,7 +202,10 @@ impl<'a> Watch<'a> {
     }
 
     fn process(&self, local: &LocalObject, metadata: &Metadata) -> anyhow::Result<()> {
-        let version = content_version(&local.path)?;
+        let unreadable = || format!("cannot read {}", local.path.display());
+        let mut file = File::open(&local.path).with_context(unreadable)?;
+        let version = content_version(&mut file).with_context(unreadable)?;
+        file.rewind()?;
         let object = ObjectRef {
             id: object_id(&local.bucket, &local.key, &version),
             bucket: local.bucket.clone(),
@@ -203,14 +214,13 @@ impl<'a> Watch<'a> {
             modified: modified_nanoseconds(metadata),
             base: 0,
         };
-        let (day, before) = match self.store.earlier(&object, &self.pipeline.router, None)? {
-            Earlier::Done(_) => return Ok(()),
-            Earlier::Again { day, record } => (day, record),
+        let (day, before, claim) = match self.store.earlier(&object, &self.pipeline.router, None, false)? {
+            Earlier::Done(_) | Earlier::UnderWay => return Ok(()),
+            Earlier::Again { day, record, claim } => (day, record, claim),
         };
         self.store.announce(std::slice::from_ref(&object))?;
-        let mut writer = self.store.begin(&object, day)?;
-        let input = Input::File(File::open(&local.path)?);
-        let counts = self.pipeline.process(&object, input, None, &mut writer)?;
+        let mut writer = self.store.begin(&object, day, claim)?;
+        let counts = self.pipeline.process(&object, Input::File(file), None, &mut writer)?;
         let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
         prepared.record.path = Some(local.path.display().to_string());
@@ -220,7 +230,7 @@ impl<'a> Watch<'a> {
     }
 
     fn count(&self, records: &[ObjectRecord]) {
-        records.iter().for_each(|record| self.metrics.committed(record));
+        records.iter().for_each(|record| self.metrics.grew(record, None));
     }
 }
 

@@ -10,6 +10,7 @@
 mod archive;
 mod codec;
 mod layer;
+mod plain;
 mod source;
 mod transcode;
 mod window;
@@ -17,6 +18,7 @@ mod window;
 pub(crate) use self::archive::Archive;
 pub(crate) use self::codec::{Detected, MAGIC_LENGTH, detect, inflated_length};
 pub(crate) use self::layer::Layer;
+pub use self::plain::{Decompressed, is_packed};
 pub(crate) use self::source::{SharedFile, Source, Spooled, StoredReader, spool};
 pub(crate) use self::transcode::Transcoder;
 pub(crate) use self::window::{Flow, Window};

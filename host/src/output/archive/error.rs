@@ -19,7 +19,7 @@ pub enum ArchiveError {
         #[source]
         source: ParquetError,
     },
-    #[error("cannot read the archive file {}; if it is damaged, remove it and ingest its object again", path.display())]
+    #[error("cannot read the archive file {}; if it is damaged, run `weir ingest --again` on its object", path.display())]
     Read {
         path: PathBuf,
         #[source]
@@ -37,7 +37,7 @@ pub enum ArchiveError {
         #[source]
         source: serde_json::Error,
     },
-    #[error("the archive file {} has {found} rows and not the {expected} that were written; ingest its object again", path.display())]
+    #[error("the archive file {} has {found} rows and not the {expected} that were written; run `weir ingest --again` on its object", path.display())]
     Rows { path: PathBuf, found: u64, expected: u64 },
 }
 

@@ -46,6 +46,33 @@ struct Source {
     parts: Vec<(Part, bool)>,
 }
 
+/// The files of a partition that count, as paths under the data folder `root`.
+///
+/// # Errors
+/// When folder or manifest cannot be read.
+pub fn files(root: &Path, folder: &str) -> Result<Vec<String>, ArchiveError> {
+    let manifest = Manifest::read(root, folder)?;
+    let live = names(root, folder)?.into_iter().filter(|name| is_live(&manifest, name));
+    Ok(live.map(|name| format!("{folder}/{name}")).collect())
+}
+
+/// The folders of all partitions, as paths under the data folder `root`.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn partitions(root: &Path) -> Result<Vec<String>, ArchiveError> {
+    let mut folders = vec!["archive".to_owned()];
+    for level in ["log_type=", "account=", "region=", "date="] {
+        let mut below = Vec::new();
+        for folder in &folders {
+            let deeper = names(root, folder)?.into_iter().filter(|name| name.starts_with(level));
+            below.extend(deeper.map(|name| format!("{folder}/{name}")));
+        }
+        folders = below;
+    }
+    Ok(folders)
+}
+
 impl Archive {
     /// Joins small files. `counts` says whether a file (a path under the data folder) is one that its object's record
     /// names, and no processing of the object is under way ([`crate::ledger::Ledger::holds`]): others are left alone.
@@ -55,7 +82,7 @@ impl Archive {
         counts: impl Fn(ObjectId, &str) -> Result<bool, E>,
     ) -> Result<Joined, E> {
         let mut joined = Joined::default();
-        for folder in self.partitions()? {
+        for folder in partitions(self.root())? {
             let day = folder.rsplit_once("/date=").and_then(|(_, day)| day.parse::<Date>().ok());
             if day.is_some_and(|day| day <= options.up_to) {
                 // Between partitions others may publish and remove.
@@ -64,31 +91,6 @@ impl Archive {
             }
         }
         Ok(joined)
-    }
-
-    /// The files of a partition that count, as paths under the data folder.
-    pub fn files(&self, folder: &str) -> Result<Vec<String>, ArchiveError> {
-        let manifest = Manifest::read(self.root(), folder)?;
-        let names = names(self.root(), folder)?;
-        Ok(names
-            .into_iter()
-            .filter(|name| is_live(&manifest, name))
-            .map(|name| format!("{folder}/{name}"))
-            .collect())
-    }
-
-    /// The folders of all partitions, as paths under the data folder.
-    pub fn partitions(&self) -> Result<Vec<String>, ArchiveError> {
-        let mut folders = vec!["archive".to_owned()];
-        for level in ["log_type=", "account=", "region=", "date="] {
-            let mut below = Vec::new();
-            for folder in &folders {
-                let deeper = names(self.root(), folder)?.into_iter().filter(|name| name.starts_with(level));
-                below.extend(deeper.map(|name| format!("{folder}/{name}")));
-            }
-            folders = below;
-        }
-        Ok(folders)
     }
 
     fn root(&self) -> &Path {

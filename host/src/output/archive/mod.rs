@@ -21,7 +21,7 @@ mod tests;
 mod writer;
 
 pub use self::error::ArchiveError;
-pub use self::join::{JoinOptions, Joined};
+pub use self::join::{JoinOptions, Joined, files, partitions};
 pub use self::manifest::{JoinedFile, Manifest, Part};
 pub use self::partition::Partition;
 pub use self::reader::{ArchivedRow, Rows, rows};

@@ -70,10 +70,10 @@ fn read(root: &Path, file: &str) -> Vec<ArchivedRow> {
 }
 
 /// The rows that count in a partition: how often each document is there.
-fn counted(archive: &Archive, root: &Path) -> BTreeMap<[u8; 16], u32> {
+fn counted(root: &Path) -> BTreeMap<[u8; 16], u32> {
     let mut counted = BTreeMap::new();
-    for folder in archive.partitions().unwrap() {
-        for file in archive.files(&folder).unwrap() {
+    for folder in partitions(root).unwrap() {
+        for file in files(root, &folder).unwrap() {
             for row in read(root, &file) {
                 *counted.entry(row.document_id).or_default() += 1;
             }
@@ -151,7 +151,7 @@ fn many_partitions_share_one_buffer_and_lose_nothing() {
     assert_eq!((done.rows, done.files.len()), (2000, 21));
     assert!(done.files.iter().any(|file| file.file().contains("account=unknown/region=unknown")));
     archive.publish(done.files).unwrap();
-    assert_eq!(counted(&archive, root.path()), expected(&[(1, 2000)]));
+    assert_eq!(counted(root.path()), expected(&[(1, 2000)]));
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn what_is_not_finished_or_not_published_leaves_nothing() {
     writer.add(&partition("111122223333"), &row(2, 0, b"{}")).unwrap();
     drop(writer);
     assert_eq!(fs::read_dir(root.path().join("archive/.staging")).unwrap().count(), 0);
-    assert_eq!(archive.partitions().unwrap(), [""; 0]);
+    assert_eq!(partitions(root.path()).unwrap(), [""; 0]);
     assert_eq!(archive.begin(&object(3), 0).unwrap().finish().unwrap().files.len(), 0);
 }
 
@@ -234,18 +234,18 @@ fn small_files_are_joined_and_their_objects_can_still_be_replaced() {
     assert_eq!(join(&ledger, &archive, &JoinOptions { files: 4, ..JOIN }), Joined::default());
     assert_eq!(join(&ledger, &archive, &JOIN), Joined { partitions: 1, from: 3, to: 1, rows: 60 });
     assert_eq!(parquet_files(root.path()).len(), 1);
-    assert_eq!(counted(&archive, root.path()), expected(&[(1, 10), (2, 20), (3, 30)]));
+    assert_eq!(counted(root.path()), expected(&[(1, 10), (2, 20), (3, 30)]));
     assert_eq!(join(&ledger, &archive, &JOIN), Joined::default());
 
     // Object 2 is processed again and has fewer rows; object 4 is new.
     commit(&ledger, &archive, &[(2, 1, 5), (4, 0, 7)]);
     let now = expected(&[(1, 10), (2, 5), (3, 30), (4, 7)]);
-    assert_eq!(counted(&archive, root.path()), now);
+    assert_eq!(counted(root.path()), now);
     assert_eq!(parquet_files(root.path()).len(), 3);
 
     // Joined again, with the file that was joined before.
     assert_eq!(join(&ledger, &archive, &JOIN), Joined { partitions: 1, from: 3, to: 1, rows: 52 });
-    assert_eq!(counted(&archive, root.path()), now);
+    assert_eq!(counted(root.path()), now);
     let order: Vec<u8> =
         read(root.path(), &archive.files(FOLDER).unwrap()[0]).iter().map(|row| row.object_id[0]).collect();
     assert!(
@@ -276,7 +276,7 @@ fn joined_files_are_closed_at_their_size_and_unfinished_objects_are_left_alone()
     assert_eq!(joined, Joined { partitions: 1, from: 4, to: 2, rows: 40 });
     assert_eq!(parquet_files(root.path()).len(), 4);
     let all = [(1, 10), (2, 10), (3, 10), (4, 10), (5, 10), (6, 10)];
-    assert_eq!(counted(&archive, root.path()), expected(&all));
+    assert_eq!(counted(root.path()), expected(&all));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn a_kill_while_joining_neither_loses_nor_doubles_rows() {
     mark();
     let archive = Archive::open(root.path(), limits()).unwrap();
     assert_eq!(contents(), after);
-    assert_eq!(counted(&archive, root.path()), all);
+    assert_eq!(counted(root.path()), all);
     assert!(!root.path().join("archive/.joining").exists());
     drop(archive);
 
@@ -319,7 +319,7 @@ fn a_kill_while_joining_neither_loses_nor_doubles_rows() {
     mark();
     let archive = Archive::open(root.path(), limits()).unwrap();
     assert_eq!(contents(), before);
-    assert_eq!(counted(&archive, root.path()), all);
+    assert_eq!(counted(root.path()), all);
 
     // And it can be joined again, to the same bytes.
     join(&ledger, &archive, &JOIN);
@@ -338,7 +338,7 @@ fn without_the_ledger_that_accounted_for_them_objects_take_their_rows_back() {
     fs::remove_dir_all(root.path().join("ledger")).unwrap();
     let ledger = Ledger::open(root.path()).unwrap();
     commit(&ledger, &archive, &[(1, 0, 10)]);
-    assert_eq!(counted(&archive, root.path()), expected(&[(1, 10), (2, 20)]));
+    assert_eq!(counted(root.path()), expected(&[(1, 10), (2, 20)]));
 }
 
 #[test]

@@ -23,14 +23,15 @@ pub enum IndexError {
     Busy { dir: PathBuf },
     #[error(
         "the index {} has schema version {found}, and this program reads version {SCHEMA_VERSION}; move the folder away \
-         and ingest again, from the source objects or from the archive",
+         and run `weir ingest --again` on the source objects",
         dir.display()
     )]
     SchemaVersion { dir: PathBuf, found: String },
     #[error("cannot {action} {}; check the folder and its permissions", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
-        "cannot {action} the index {}; if it is damaged, remove that day's folder and ingest its objects again",
+        "cannot {action} the index {}; if it is damaged, move that day's folder away and run \
+         `weir ingest --again` on its objects",
         dir.display()
     )]
     Engine { action: &'static str, dir: PathBuf, source: TantivyError },
