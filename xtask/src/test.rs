@@ -2,15 +2,17 @@
 //!
 //! The same profile and target folder as the demo's, so that what one built the other reuses. Tests find what was built
 //! through the environment: WEIR_PARSERS_DIR and WEIR_GUESTS_DIR (components), WEIR_BIN (the host program), each an
-//! absolute path.
+//! absolute path. The templates of `infra/` are checked by Python's tools, which go into an environment of their own below
+//! the target folder.
 
 use crate::project::{HOST, Project};
 use crate::target::WasmTarget;
 use crate::{guests, parsers, process};
-use anyhow::Result;
+use anyhow::{Context, Result};
+use std::process::Command;
 
 /// Builds parsers, guests and the host, then runs `cargo test` with `arguments`; without any package named there, on the
-/// whole workspace, documentation tests included.
+/// whole workspace, documentation tests included. A run of everything ends with the checks of `infra/`.
 pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
     let target = WasmTarget::get(project)?;
     parsers::build(project, &target)?;
@@ -25,7 +27,16 @@ pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
         .env("WEIR_PARSERS_DIR", parsers::folder(project))
         .env("WEIR_GUESTS_DIR", guests::folder(project))
         .env("WEIR_BIN", program);
-    process::run(&mut cargo)
+    process::run(&mut cargo)?;
+    if arguments.is_empty() { infrastructure(project) } else { Ok(()) }
+}
+
+/// The checks of the templates: linters, and a deployment into an AWS emulator.
+fn infrastructure(project: &Project) -> Result<()> {
+    let mut python = Command::new("python3");
+    python.arg(project.root.join("tests/infra/run")).current_dir(&project.root);
+    python.env("CARGO_TARGET_DIR", &project.target);
+    process::run(&mut python).context("the checks of infra/ need Python 3 with its module venv, and PyPI")
 }
 
 /// Whether the arguments for cargo, which end at `--`, choose packages themselves.
