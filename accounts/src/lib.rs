@@ -1,0 +1,1 @@
+//! Onboards an AWS Organization into the log account: discover → plan → apply → verify.

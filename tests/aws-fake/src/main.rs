@@ -1,0 +1,2 @@
+//! A strict fake of the AWS services that onboarding calls.
+fn main() {}
