@@ -1,1 +1,11 @@
 //! Onboards an AWS Organization into the log account: discover → plan → apply → verify.
+//!
+//! [`inventory`] is what discovery found and [`desired`] what `accounts.toml` asks for; both are plain data. A
+//! [`plan`] is a pure function of the two. Only applying it writes, and only what the plan holds.
+
+pub mod codes;
+pub mod desired;
+mod glob;
+pub mod ids;
+pub mod inventory;
+pub mod plan;
