@@ -8,4 +8,6 @@ pub mod desired;
 mod glob;
 pub mod ids;
 pub mod inventory;
+pub mod layout;
 pub mod plan;
+pub mod policy;

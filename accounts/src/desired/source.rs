@@ -64,7 +64,7 @@ impl LayoutKind {
 
     /// Whether keys have folders by service after the account.
     fn has_services(self) -> bool {
-        matches!(self, LayoutKind::AwsLogs | LayoutKind::OrganizationTrail)
+        self == LayoutKind::AwsLogs
     }
 }
 
