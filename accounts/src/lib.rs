@@ -3,11 +3,15 @@
 //! [`inventory`] is what discovery found and [`desired`] what `accounts.toml` asks for; both are plain data. A
 //! [`plan`] is a pure function of the two. Only applying it writes, and only what the plan holds.
 
+pub mod aws;
+pub mod clock;
 pub mod codes;
 pub mod desired;
+pub mod discover;
 mod glob;
 pub mod ids;
 pub mod inventory;
 pub mod layout;
 pub mod plan;
 pub mod policy;
+pub mod progress;
