@@ -15,3 +15,4 @@ pub mod layout;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod replication;
