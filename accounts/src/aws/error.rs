@@ -167,6 +167,12 @@ impl CallError {
         Self { call, kind, code, message, request_id, source: Some(error.into()) }
     }
 
+    /// The same, of something that was too new until patience ended.
+    #[must_use]
+    pub fn not_yet(self) -> Self {
+        Self { kind: Kind::NotYet, ..self }
+    }
+
     /// Whether there is just no such thing.
     pub fn is_not_found(&self) -> bool {
         self.kind == Kind::NotFound

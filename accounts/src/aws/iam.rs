@@ -16,6 +16,8 @@ pub trait Iam: Send + Sync {
     async fn role(&self, name: &RoleName) -> Result<Option<Role>, CallError>;
     /// Who may assume the role. None when there is no such role.
     async fn trust_policy(&self, name: &RoleName) -> Result<Option<String>, CallError>;
+    /// An inline policy. None when there is no such role or policy.
+    async fn role_policy(&self, name: &RoleName, policy_name: &str) -> Result<Option<String>, CallError>;
     async fn create_role(
         &self,
         path: &RolePath,
@@ -112,6 +114,20 @@ impl Iam for Calls<'_> {
                 let document = answer.role().and_then(|role| role.assume_role_policy_document());
                 Ok(Some(decoded(document.unwrap_or_default())))
             }
+        }
+    }
+
+    async fn role_policy(&self, name: &RoleName, policy_name: &str) -> Result<Option<String>, CallError> {
+        let call = self.session.call("iam", "GetRolePolicy", &self.region, format!("{name}/{policy_name}"));
+        let answer = self
+            .session
+            .run(&call, None, || {
+                self.client.get_role_policy().role_name(name.as_str()).policy_name(policy_name).send()
+            })
+            .await;
+        match answer {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => Ok(Some(decoded(answer?.policy_document()))),
         }
     }
 

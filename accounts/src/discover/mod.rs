@@ -10,7 +10,7 @@ mod log_account;
 mod member;
 mod tree;
 
-pub use self::enter::Entrance;
+pub use self::enter::{Entrance, NoEntry};
 pub use self::error::DiscoverError;
 
 use crate::aws::{Connection, Organizations, Sts};
