@@ -11,12 +11,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
+use axum::http::header::DATE;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use tokio::net::TcpListener;
 
 use crate::auth::{Scope, identify};
 use crate::call::{Call, Service};
+use crate::clock::http_date;
 use crate::error::AwsError;
 use crate::faults::{Fate, Faults, Point};
 use crate::http::{HttpRequest, Reply};
@@ -98,7 +100,13 @@ impl Fake {
         pause(latency / 2).await;
         let (reply, number) = self.handle(service, &operation, scope.as_ref(), &request);
         pause(latency - latency / 2).await;
-        respond(reply, number)
+        let mut response = respond(reply, number);
+        // A client that waits for AWS's minutes reads them here.
+        let date = http_date(self.lock().clock.now_ms());
+        if let Ok(date) = HeaderValue::try_from(date) {
+            response.headers_mut().insert(DATE, date);
+        }
+        response
     }
 
     fn handle(

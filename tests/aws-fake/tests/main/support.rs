@@ -1,7 +1,7 @@
 //! A running fake, and clients of it.
 
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
@@ -95,18 +95,44 @@ impl Fake {
 
     /// A request to the control endpoint.
     pub(crate) async fn control(&self, method: &str, path: &str, body: &str) -> Value {
+        let (_, body) = self.http(method, &format!("/_fake/{path}"), "", body).await;
+        serde_json::from_str(&body).unwrap()
+    }
+
+    /// A request to S3 that no SDK would send, as a caller: the status and the body.
+    pub(crate) async fn raw(
+        &self,
+        config: &SdkConfig,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> (u16, String) {
+        let credentials = config.credentials_provider().unwrap().provide_credentials().await.unwrap();
+        let region = config.region().unwrap();
+        let mut headers = format!(
+            "authorization: AWS4-HMAC-SHA256 Credential={}/20261125/{region}/s3/aws4_request, SignedHeaders=host, Signature=0\r\n",
+            credentials.access_key_id()
+        );
+        if let Some(token) = credentials.session_token() {
+            headers.push_str(&format!("x-amz-security-token: {token}\r\n"));
+        }
+        self.http(method, path, &headers, body).await
+    }
+
+    async fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let address = self.server.endpoint().replace("http://", "");
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         let request = format!(
-            "{method} /_fake/{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         let answer = String::from_utf8(answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        serde_json::from_str(body).unwrap()
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, body.to_owned())
     }
 
     /// Moves the clock.
@@ -123,6 +149,13 @@ impl Fake {
 
 fn aws_types_behavior() -> aws_sdk_sts::config::BehaviorVersion {
     aws_sdk_sts::config::BehaviorVersion::latest()
+}
+
+/// The code of an S3 error document.
+pub(crate) fn code_of(body: &str) -> &str {
+    body.split_once("<Code>")
+        .and_then(|(_, rest)| rest.split_once("</Code>"))
+        .map_or("no code", |(code, _)| code)
 }
 
 /// A client of S3, path style.
