@@ -87,7 +87,7 @@ failure_codes! {
     SourceUnversioned = ("SOURCE_UNVERSIONED", Some(14), Nothing),
     /// A person has to do it, such as a change that MFA delete guards.
     Manual = ("MANUAL", Some(15), Account),
-    /// The destination bucket is not versioned and may not be changed.
+    /// The destination bucket is not versioned, and versioning is not ours to enable.
     DestinationUnversioned = ("DESTINATION_UNVERSIONED", Some(16), Run),
     /// Replication rules of others are there; they are carried through.
     ForeignRules = ("FOREIGN_RULES", Some(17), Nothing),
@@ -108,7 +108,7 @@ failure_codes! {
     /// A condition names an object's encryption context where a Bucket Key sends the bucket's.
     BucketKeyContext = ("BUCKET_KEY_CONTEXT", Some(25), Account),
     /// A bucket policy or key policy would be larger than AWS takes.
-    PolicyTooLarge = ("POLICY_TOO_LARGE", Some(26), Run),
+    PolicyTooLarge = ("POLICY_TOO_LARGE", Some(26), Account),
     /// A statement of others denies what replication needs.
     PolicyDeny = ("POLICY_DENY", Some(27), Account),
     /// The world changed since the plan was made.
@@ -152,7 +152,7 @@ failure_codes! {
     /// AWS denies a call, and no policy that we know of says why.
     AccessDenied = ("ACCESS_DENIED", None, Account),
     /// The destination's queue is not told of new objects.
-    NotificationMissing = ("NOTIFICATION_MISSING", None, Run),
+    NotificationMissing = ("NOTIFICATION_MISSING", None, Account),
     /// The predicted replication would fail: a permission is missing.
     ReplicationDenied = ("REPLICATION_DENIED", None, Account),
     /// A bucket has no destination for its Region.

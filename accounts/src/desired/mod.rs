@@ -63,6 +63,13 @@ pub struct LogAccountSettings {
     /// None means the one of the members.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
+    /// Whether versioning, ownership and public access block of the destination buckets are ours to set.
+    #[serde(default = "yes")]
+    pub manage_buckets: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `[[destination]]`
@@ -339,6 +346,13 @@ impl Desired {
             return Err((
                 "members.outside-organization".into(),
                 "the log account is in the organization; take it off the list".into(),
+            ));
+        }
+        // `weir-replication-12` has to be a name too, where one role cannot hold the permissions of all buckets.
+        if self.members.replication_role.as_str().len() > 60 {
+            return Err((
+                "members.replication-role".into(),
+                "it is too long for a number after it; use at most 60 characters".into(),
             ));
         }
         self.check_numbers()

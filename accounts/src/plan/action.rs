@@ -247,10 +247,11 @@ impl Write {
     /// The place within a step: a role before its policies, a rule before its canary.
     fn order(&self) -> u8 {
         match self {
-            Write::PutBucketVersioning { .. } | Write::CreateRole { .. } => 0,
-            Write::PutBucketOwnershipControls { .. } | Write::UpdateAssumeRolePolicy { .. } => 1,
-            Write::PutPublicAccessBlock { .. } | Write::PutRolePolicy { .. } => 2,
-            Write::PutBucketLifecycleConfiguration { .. } | Write::DeleteRolePolicy { .. } => 3,
+            // Before versioning: a run that ends between the two would else leave versions that nothing removes.
+            Write::PutBucketLifecycleConfiguration { .. } | Write::CreateRole { .. } => 0,
+            Write::PutBucketVersioning { .. } | Write::UpdateAssumeRolePolicy { .. } => 1,
+            Write::PutBucketOwnershipControls { .. } | Write::PutRolePolicy { .. } => 2,
+            Write::PutPublicAccessBlock { .. } | Write::DeleteRolePolicy { .. } => 3,
             Write::PutBucketReplication { .. } | Write::DeleteBucketReplication { .. } => 4,
             Write::PutCanaryObject { .. } => 5,
             Write::PutKeyPolicy { .. }
@@ -279,15 +280,17 @@ impl Action {
         ActionId(hash.to_hex().chars().take(32).collect())
     }
 
-    /// The order of a plan: the log account's steps first, then account by account in the order of steps.
-    pub fn sort_key(&self) -> (bool, &AccountId, Step, u8, &Region, String, String) {
-        let in_log_account = matches!(
-            self.step,
+    /// The order of a plan: the log account's steps first, then account by account in the order of steps, and what is taken
+    /// from the log account last.
+    pub fn sort_key(&self) -> (u8, &AccountId, Step, u8, &Region, String, String) {
+        let place = match self.step {
             Step::DestinationBucket
-                | Step::DestinationKey
-                | Step::DestinationPolicy
-                | Step::DestinationNotifications
-        );
+            | Step::DestinationKey
+            | Step::DestinationPolicy
+            | Step::DestinationNotifications => 0,
+            Step::RemoveStatements => 2,
+            _ => 1,
+        };
         let target = self.write.target().to_string();
         // Within a bucket's step the order counts, across buckets the name: both are deterministic.
         let detail = match &self.write {
@@ -296,6 +299,6 @@ impl Action {
             }
             _ => String::new(),
         };
-        (!in_log_account, &self.account, self.step, self.write.order(), &self.region, target, detail)
+        (place, &self.account, self.step, self.write.order(), &self.region, target, detail)
     }
 }

@@ -25,6 +25,47 @@ pub struct Finding {
     pub cure: String,
 }
 
+impl Finding {
+    /// A finding about the organization.
+    pub fn new(
+        severity: Severity,
+        code: FailureCode,
+        text: impl Into<String>,
+        cure: impl Into<String>,
+    ) -> Self {
+        Finding {
+            severity,
+            code,
+            account: None,
+            region: None,
+            resource: None,
+            text: text.into(),
+            cure: cure.into(),
+        }
+    }
+
+    /// The same, about an account.
+    #[must_use]
+    pub fn in_account(mut self, account: &AccountId) -> Self {
+        self.account = Some(account.clone());
+        self
+    }
+
+    /// The same, in a Region.
+    #[must_use]
+    pub fn in_region(mut self, region: &Region) -> Self {
+        self.region = Some(region.clone());
+        self
+    }
+
+    /// The same, about a bucket, role, key or policy.
+    #[must_use]
+    pub fn on(mut self, resource: impl ToString) -> Self {
+        self.resource = Some(resource.to_string());
+        self
+    }
+}
+
 /// How grave a finding is; the gravest sorts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,15 +5,29 @@
 //! state that it was planned against; applying reads that again and refuses when it moved. A plan with a finding of
 //! [`Severity::Stop`] is never applied.
 
+mod access;
 mod action;
+mod build;
+mod controls;
 mod cost;
+mod destinations;
 mod finding;
+mod forecast;
+mod members;
+mod offboard;
+mod roles;
+mod sources;
+#[cfg(test)]
+mod tests;
+pub mod view;
 
 pub use self::action::{
     Action, ActionId, Change, DocumentChange, DocumentKind, ReplicationStage, Step, Write, WriteTarget,
 };
+pub use self::build::build;
 pub use self::cost::{CostEstimate, CostItem};
 pub use self::finding::{Finding, Severity};
+pub use self::offboard::offboard;
 
 use crate::ids::{AccountId, Arn, BucketName, OrganizationId, Region};
 use serde::{Deserialize, Serialize};
@@ -160,4 +174,16 @@ impl Plan {
     pub fn actions_in<'a>(&'a self, account: &'a AccountId) -> impl Iterator<Item = &'a Action> {
         self.actions.iter().filter(move |action| action.account == *account)
     }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }

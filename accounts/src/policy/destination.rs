@@ -96,11 +96,11 @@ impl DestinationAccess<'_> {
         self.by_account.iter().chain(self.by_owner.keys()).map(String::as_str).collect()
     }
 
-    pub(super) fn bucket_arn(&self) -> String {
+    pub(crate) fn bucket_arn(&self) -> String {
         format!("arn:{}:s3:::{}", self.partition, self.bucket)
     }
 
-    pub(super) fn objects(&self, pattern: &str) -> String {
+    pub(crate) fn objects(&self, pattern: &str) -> String {
         format!("{}/{pattern}", self.bucket_arn())
     }
 

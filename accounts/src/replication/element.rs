@@ -102,6 +102,14 @@ impl Element {
         Ok(element)
     }
 
+    /// Reads a document with any root.
+    ///
+    /// # Errors
+    /// As [`Element::parse`].
+    pub fn parse_any(text: &str) -> Result<Self, XmlError> {
+        read(text)
+    }
+
     /// The document, without white space between elements.
     pub fn to_document(&self) -> String {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{self}")
@@ -259,10 +267,4 @@ fn close(mut element: Element, open: &mut [Element], root: &mut Option<Element>)
         None => return Err(XmlError::Unsupported("two root elements")),
     }
     Ok(())
-}
-
-/// Reads a document with any root.
-#[cfg(test)]
-pub(super) fn tests_read(text: &str) -> Element {
-    read(text).expect("a document")
 }
