@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod audit;
 pub mod aws;
+pub mod cli;
 pub mod clock;
 pub mod codes;
 pub mod desired;
@@ -18,5 +19,7 @@ pub mod lines;
 pub mod plan;
 pub mod policy;
 pub mod progress;
+pub mod render;
 pub mod replication;
+pub mod status;
 pub mod verify;

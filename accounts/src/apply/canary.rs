@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// versioning on buckets").
 const VERSIONING_WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// What replication time control promises; most objects take seconds.
-pub const REPLICA_WAIT: SignedDuration = SignedDuration::from_mins(15);
+const REPLICA_WAIT: SignedDuration = SignedDuration::from_mins(15);
 /// A canary that is written before IAM has spread the role fails for good.
 const ROLE_WAIT: SignedDuration = SignedDuration::from_secs(15);
 /// A rule that was put a moment ago may not be in force when an object arrives.

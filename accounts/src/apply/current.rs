@@ -151,6 +151,11 @@ pub(super) fn word<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// The same without quotes, for people.
+pub(crate) fn plain_word<T: serde::Serialize>(value: &T) -> String {
+    word(value).trim_matches('"').to_owned()
+}
+
 /// What the write leaves, as the audit log has it.
 pub(super) fn after(write: &Write) -> Option<String> {
     match write {

@@ -15,11 +15,12 @@ mod report;
 mod rollback;
 mod run;
 
+pub(crate) use self::current::plain_word;
 pub use self::error::ApplyError;
 pub use self::journal::{Journal, JournalError};
 pub(crate) use self::prove::prove_buckets;
 pub use self::report::{AccountOutcome, AccountReport, Report, Waiting};
-pub use self::rollback::roll_back;
+pub use self::rollback::{RolledBack, roll_back};
 
 use self::canary::Pending;
 use self::error::StepError;

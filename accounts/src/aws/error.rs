@@ -244,6 +244,7 @@ fn classify(
             Kind::NotFound
         }
         "" => by_status(call, status, message, region),
+        "NotImplemented" => Kind::Rejected,
         _ if status.is_some_and(|status| status >= 500) => Kind::ServiceFault,
         _ => Kind::Rejected,
     }

@@ -32,6 +32,8 @@ pub struct Options {
     pub profile: Option<String>,
     /// The Region of the caller's own calls; the configured one unless given.
     pub region: Option<Region>,
+    /// Where neither that nor the configuration names one.
+    pub fallback_region: Option<Region>,
     /// Calls in a second to Organizations.
     pub organizations_per_second: Option<f64>,
     /// Roles assumed in a second.
@@ -111,7 +113,7 @@ impl Connection {
         }
         let config = loader.load().await;
         let configured = config.region().and_then(|region| region.as_ref().parse().ok());
-        let region = options.region.or(configured).ok_or(NoRegion)?;
+        let region = options.region.or(configured).or(options.fallback_region).ok_or(NoRegion)?;
         let clock = Arc::new(ServiceClock::default());
         let organizations_per_second = options.organizations_per_second.unwrap_or(ORGANIZATIONS_PER_SECOND);
         let assume_role_per_second = options.assume_role_per_second.unwrap_or(ASSUME_ROLE_PER_SECOND);

@@ -126,6 +126,10 @@ async fn policies(
                     policies.insert(policy.id, known);
                 }
             }
+            // An emulator may not know this kind, and an organization need not use it.
+            Err(error) if error.kind == Kind::Rejected => {
+                tracing::debug!(?kind, %error, "there are no such policies");
+            }
             Err(error) => {
                 tracing::warn!(?kind, %error, "policies of the organization cannot be read; what they deny is not predicted");
             }

@@ -1,1 +1,0 @@
-//! Onboarding end to end.
