@@ -34,20 +34,16 @@ fn the_template_loads_as_written() {
 #[test]
 fn every_commented_key_of_the_template_loads_too() {
     // A comment that would not load is a lie: uncomment what looks like a setting, and read it.
-    let text: String = template()
-        .lines()
-        .map(|line| {
-            let setting = line.strip_prefix("# ").filter(|rest| {
-                rest.split_once(" = ").is_some_and(|(key, _)| {
-                    !key.is_empty()
-                        && key
-                            .bytes()
-                            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-                })
-            });
-            format!("{}\n", setting.unwrap_or(line))
-        })
-        .collect();
+    let uncommented = |line: &'static str| {
+        let is_key = |key: &str| {
+            let is_key_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            !key.is_empty() && key.bytes().all(is_key_byte)
+        };
+        let setting =
+            line.strip_prefix("# ").filter(|rest| rest.split_once(" = ").is_some_and(|(key, _)| is_key(key)));
+        setting.unwrap_or(line)
+    };
+    let text = template().lines().map(uncommented).collect::<Vec<_>>().join("\n");
     let text = text.replace("as in [members], unless it differs", "another-one");
     let desired = read(&text).unwrap();
     assert_eq!(desired.members.select.units.len(), 2);

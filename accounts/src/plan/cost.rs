@@ -73,13 +73,10 @@ pub(super) fn estimate(inventory: &Inventory, desired: &Desired, buckets: &[Buck
             continue;
         };
         sums.buckets += 1;
-        let daily = match source.bytes_per_day {
-            Some(bytes) => bytes as f64 / GIGABYTE,
-            None => {
-                sums.assumed += 1;
-                desired.cost.gigabytes_per_bucket_and_day
-            }
-        };
+        sums.assumed += usize::from(source.bytes_per_day.is_none());
+        let daily = source
+            .bytes_per_day
+            .map_or(desired.cost.gigabytes_per_bucket_and_day, |bytes| bytes as f64 / GIGABYTE);
         let gigabytes = daily * DAYS;
         let objects = gigabytes * 1_000_000.0 / desired.cost.kilobytes_per_object;
         sums.gigabytes += gigabytes;

@@ -93,10 +93,10 @@ impl<'a> Planner<'a> {
         if !self.check_state(bucket) {
             return None;
         }
-        self.plan_bucket(bucket)?;
+        self.plan_bucket(bucket);
         let key = self.key(bucket).ok()?;
         let access = access(self.inventory, self.desired, self.settings, sources, bucket, &BTreeSet::new());
-        let policy = self.plan_policy(bucket, &access)?;
+        let policy = self.plan_policy(bucket, &access).ok()?;
         let key_policy = match key {
             Some(key) => Some(self.plan_key_policy(key, &access)?),
             None => None,
@@ -205,7 +205,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Versioning, ownership, public access block.
-    fn plan_bucket(&mut self, bucket: &DestinationBucket) -> Option<()> {
+    fn plan_bucket(&mut self, bucket: &DestinationBucket) {
         let name = &bucket.name;
         if !self.desired.log_account.manage_buckets {
             if bucket.ownership != Some(ObjectOwnership::BucketOwnerEnforced) {
@@ -216,7 +216,7 @@ impl<'a> Planner<'a> {
                     "set Object Ownership to BucketOwnerEnforced",
                 );
             }
-            return Some(());
+            return;
         }
         if bucket.versioning == Versioning::Unversioned {
             self.say(
@@ -239,7 +239,6 @@ impl<'a> Planner<'a> {
             let change = Change { before: bucket.public_access_block, after: PublicAccessBlock::ALL };
             self.act(Step::DestinationBucket, Write::PutPublicAccessBlock { bucket: name.clone(), change });
         }
-        Some(())
     }
 
     /// The key that replicas are encrypted with. Ok(None) means none; Err means that it cannot be used.
@@ -297,7 +296,7 @@ impl<'a> Planner<'a> {
         &mut self,
         bucket: &DestinationBucket,
         access: &DestinationAccess<'_>,
-    ) -> Option<Option<NamedPolicy>> {
+    ) -> Result<Option<NamedPolicy>, ()> {
         let name = &bucket.name;
         let merged = match merge(bucket.policy.as_deref(), &access.statements()) {
             Ok(merged) => merged,
@@ -308,14 +307,14 @@ impl<'a> Planner<'a> {
                     format!("the policy of bucket {name}: {}", super::with_causes(&error)),
                     "mend the policy, and plan again",
                 );
-                return None;
+                return Err(());
             }
         };
         self.say_about_merge(&format!("the policy of bucket {name}"), &merged);
-        let Some(text) = merged.text else { return Some(None) };
+        let Some(text) = merged.text else { return Ok(None) };
         if text.len() > BUCKET_POLICY_BYTES {
             self.say_too_large(bucket, &text, access);
-            return None;
+            return Err(());
         }
         self.check_isolation(name.as_str(), &text, access);
         let named = NamedPolicy::parse(format!("the policy of bucket {name}"), &text).ok();
@@ -324,7 +323,7 @@ impl<'a> Planner<'a> {
                 DocumentChange { before: bucket.policy.clone(), after: text, carried: merged.carried };
             self.act(Step::DestinationPolicy, Write::PutBucketPolicy { bucket: name.clone(), document });
         }
-        Some(named)
+        Ok(named)
     }
 
     fn say_about_merge(&mut self, what: &str, merged: &crate::policy::Merged) {
@@ -352,7 +351,7 @@ impl<'a> Planner<'a> {
         let document = PolicyDocument::parse(text).ok();
         let largest = document
             .iter()
-            .flat_map(|document| document.statements())
+            .flat_map(PolicyDocument::statements)
             .max_by_key(|statement| statement.text().len());
         let blame = largest.map_or_else(String::new, |statement| {
             let sid =
@@ -478,11 +477,12 @@ impl<'a> Planner<'a> {
             );
             return None;
         }
-        let announced =
-            announces_to(bucket.notifications.as_deref(), queue).and_then(|is_there| match is_there {
-                true => Ok(None),
-                false => announce_to_queue(bucket.notifications.as_deref(), queue).map(Some),
-            });
+        let announced = announces_to(bucket.notifications.as_deref(), queue).and_then(|is_there| {
+            if is_there {
+                return Ok(None);
+            }
+            announce_to_queue(bucket.notifications.as_deref(), queue).map(Some)
+        });
         match announced {
             Ok(None) => {}
             Ok(Some((after, carried))) => {

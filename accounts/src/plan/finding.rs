@@ -60,7 +60,7 @@ impl Finding {
 
     /// The same, about a bucket, role, key or policy.
     #[must_use]
-    pub fn on(mut self, resource: impl ToString) -> Self {
+    pub fn on(mut self, resource: &impl ToString) -> Self {
         self.resource = Some(resource.to_string());
         self
     }

@@ -53,7 +53,7 @@ struct Offboarding<'a> {
     buckets: Vec<BucketPlan>,
 }
 
-impl<'a> Offboarding<'a> {
+impl Offboarding<'_> {
     fn account(&mut self, id: &AccountId) -> AccountPlan {
         let mut plan = AccountPlan {
             id: id.clone(),
@@ -87,7 +87,7 @@ impl<'a> Offboarding<'a> {
                 Ok(kept) => kept_roles.extend(kept),
                 Err(finding) => {
                     refused = true;
-                    self.findings.push(finding);
+                    self.findings.push(*finding);
                 }
             }
         }
@@ -110,16 +110,16 @@ impl<'a> Offboarding<'a> {
         member: &Member,
         name: &BucketName,
         bucket: &SourceBucket,
-    ) -> Result<Option<String>, Finding> {
+    ) -> Result<Option<String>, Box<Finding>> {
         let place = |finding: Finding| finding.in_account(&member.id).in_region(&bucket.region).on(name);
         let Some(text) = &bucket.replication else { return Ok(None) };
         let unreadable = |error: &dyn std::error::Error| {
-            place(Finding::new(
+            Box::new(place(Finding::new(
                 Severity::Refused,
                 FailureCode::CannotRoundTrip,
                 format!("bucket {name}: {}", super::with_causes(error)),
                 "remove the rules whose ID begins with `weir/` in the console",
-            ))
+            )))
         };
         let configuration = ReplicationConfiguration::parse(text).map_err(|error| unreadable(&error))?;
         let kept_role = match configuration.role_on_configuration() {

@@ -47,7 +47,7 @@ pub(super) fn canonical_statement(statement: &Value) -> Value {
         .map(|(name, value)| {
             let value = match name.as_str() {
                 // Actions are compared without case.
-                "Action" | "NotAction" => canonical_list(value, |text| text.to_lowercase()),
+                "Action" | "NotAction" => canonical_list(value, str::to_lowercase),
                 "Resource" | "NotResource" => canonical_list(value, str::to_owned),
                 "Principal" | "NotPrincipal" => canonical_principal(value),
                 "Condition" => canonical_condition(value),

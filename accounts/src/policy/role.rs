@@ -250,8 +250,8 @@ mod tests {
         }
     }
 
-    fn key(region: &str) -> Option<Arn> {
-        Some(Arn::new(format!("arn:aws:kms:{region}:222222222222:key/1")).unwrap())
+    fn key(region: &str) -> Arn {
+        Arn::new(format!("arn:aws:kms:{region}:222222222222:key/1")).unwrap()
     }
 
     #[test]
@@ -260,8 +260,8 @@ mod tests {
         let plain = [bucket("first"), bucket("second")];
         let full = [RoleBucket {
             object_lock: true,
-            source_key: key("eu-west-1"),
-            destination_key: key("eu-central-1"),
+            source_key: Some(key("eu-west-1")),
+            destination_key: Some(key("eu-central-1")),
             ..bucket("locked")
         }];
         let pretty = |text: String| {

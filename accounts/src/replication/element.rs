@@ -4,7 +4,7 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// The namespace of S3's documents.
 const S3_NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -125,14 +125,14 @@ impl Element {
     fn write_pretty(&self, text: &mut String, depth: usize) {
         let indent = "  ".repeat(depth);
         if self.children.is_empty() {
-            text.push_str(&format!("{indent}{self}\n"));
+            let _ = writeln!(text, "{indent}{self}");
             return;
         }
-        text.push_str(&format!("{indent}<{}>\n", self.name));
+        let _ = writeln!(text, "{indent}<{}>", self.name);
         for child in &self.children {
             child.write_pretty(text, depth + 1);
         }
-        text.push_str(&format!("{indent}</{}>\n", self.name));
+        let _ = writeln!(text, "{indent}</{}>", self.name);
     }
 
     /// The form that all spellings of an element share: no namespaces, and children in the order of their content, as
@@ -235,9 +235,7 @@ fn started(start: &BytesStart<'_>) -> Result<Element, XmlError> {
     let mut element = Element::new(start.name().as_ref());
     for attribute in start.attributes() {
         let attribute = attribute.map_err(XmlError::Attribute)?;
-        let value = attribute
-            .normalized_value(XmlVersion::Explicit1_0)
-            .map_err(|error| XmlError::Syntax(error.into()))?;
+        let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(XmlError::Syntax)?;
         element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(element)

@@ -26,8 +26,8 @@ fn role() -> Arn {
     Arn::new("arn:aws:iam::111111111111:role/weir/weir-replication").unwrap()
 }
 
-fn text(merged: &Option<Merged>) -> String {
-    merged.clone().expect("a document").text.expect("rules")
+fn text(merged: Option<&Merged>) -> String {
+    merged.expect("a document").text.clone().expect("rules")
 }
 
 /// Applies the stages, and says how many documents were put.
@@ -58,8 +58,8 @@ const VERSION_1: &str = "<Rule><ID>old</ID><Prefix>data/</Prefix><Status>Enabled
 fn from_nothing_the_canary_comes_first_and_widens_under_the_same_id() {
     let wanted = wanted(BASE);
     let stages = stages(None, &role(), &wanted, false).unwrap();
-    let canary = ReplicationConfiguration::parse(&text(&stages.canary)).unwrap();
-    let wide = ReplicationConfiguration::parse(&text(&stages.wide)).unwrap();
+    let canary = ReplicationConfiguration::parse(&text(stages.canary.as_ref())).unwrap();
+    let wide = ReplicationConfiguration::parse(&text(stages.wide.as_ref())).unwrap();
     assert!(stages.needs_proof);
     let rule = |configuration: &ReplicationConfiguration, path: &[&str]| {
         assert_eq!(configuration.rules().count(), 1);
@@ -69,11 +69,11 @@ fn from_nothing_the_canary_comes_first_and_widens_under_the_same_id() {
     assert_eq!(rule(&canary, &["ID"]), stages.canary_rule);
     assert_eq!(rule(&canary, &["Filter", "Prefix"]), "AWSLogs/111111111111/weir-canary/");
     assert_eq!(rule(&wide, &["Filter", "Prefix"]), "AWSLogs/111111111111/");
-    insta::assert_snapshot!("wide", text(&stages.wide));
+    insta::assert_snapshot!("wide", text(stages.wide.as_ref()));
     // Between the two stages nothing is put twice, and afterwards nothing at all.
-    let again = super::stages(Some(&text(&stages.canary)), &role(), &wanted, false).unwrap();
+    let again = super::stages(Some(&text(stages.canary.as_ref())), &role(), &wanted, false).unwrap();
     assert!(again.canary.is_none() && again.needs_proof && again.wide == stages.wide);
-    let done = super::stages(Some(&text(&stages.wide)), &role(), &wanted, false).unwrap();
+    let done = super::stages(Some(&text(stages.wide.as_ref())), &role(), &wanted, false).unwrap();
     assert!(done.canary.is_none() && done.wide.is_none() && !done.needs_proof);
 }
 
@@ -81,7 +81,7 @@ fn from_nothing_the_canary_comes_first_and_widens_under_the_same_id() {
 fn folders_have_rules_of_their_own_and_the_canary_keeps_its_rule() {
     let wanted = wanted(&["AWSLogs/111111111111/CloudTrail/", "AWSLogs/111111111111/vpcflowlogs/"]);
     let stages = stages(None, &role(), &wanted, false).unwrap();
-    let wide = ReplicationConfiguration::parse(&text(&stages.wide)).unwrap();
+    let wide = ReplicationConfiguration::parse(&text(stages.wide.as_ref())).unwrap();
     let prefixes: Vec<&str> = wide.rules().map(|rule| rule.text_at(&["Filter", "Prefix"]).unwrap()).collect();
     assert_eq!(
         prefixes,
@@ -93,25 +93,25 @@ fn folders_have_rules_of_their_own_and_the_canary_keeps_its_rule() {
     );
     // One folder less: nothing new has to be proven.
     let fewer = super::stages(
-        Some(&text(&stages.wide)),
+        Some(&text(stages.wide.as_ref())),
         &role(),
         &super::tests::wanted(&["AWSLogs/111111111111/CloudTrail/"]),
         false,
     )
     .unwrap();
     assert!(fewer.canary.is_none() && !fewer.needs_proof);
-    assert_eq!(ReplicationConfiguration::parse(&text(&fewer.wide)).unwrap().rules().count(), 2);
+    assert_eq!(ReplicationConfiguration::parse(&text(fewer.wide.as_ref())).unwrap().rules().count(), 2);
 }
 
 #[test]
 fn a_change_is_proven_beside_the_rules_in_force() {
-    let before = text(&stages(None, &role(), &wanted(BASE), false).unwrap().wide);
+    let before = text(stages(None, &role(), &wanted(BASE), false).unwrap().wide.as_ref());
     let mut changed = wanted(BASE);
     changed.settings.time_control = true;
     changed.settings.storage_class = Some(crate::desired::StorageClass::StandardIa);
     changed.settings.kms_key = Some(Arn::new("arn:aws:kms:eu-central-1:222222222222:key/1").unwrap());
     let stages = stages(Some(&before), &role(), &changed, false).unwrap();
-    let canary = ReplicationConfiguration::parse(&text(&stages.canary)).unwrap();
+    let canary = ReplicationConfiguration::parse(&text(stages.canary.as_ref())).unwrap();
     let rules: Vec<&Element> = canary.rules().collect();
     assert_eq!(rules.len(), 2);
     assert!(rules[0].text_at(&["Destination", "ReplicationTime", "Status"]).is_none());
@@ -119,10 +119,10 @@ fn a_change_is_proven_beside_the_rules_in_force() {
     let priority = |rule: &Element| rule.text_at(&["Priority"]).unwrap().parse::<u32>().unwrap();
     assert!(priority(rules[1]) > priority(rules[0]), "the canary's rule decides");
     assert_eq!(rules[1].text_at(&["Filter", "Prefix"]), Some("AWSLogs/111111111111/weir-canary/"));
-    let wide = text(&stages.wide);
+    let wide = text(stages.wide.as_ref());
     assert_eq!(ReplicationConfiguration::parse(&wide).unwrap().rules().count(), 1);
     insta::assert_snapshot!("wide_with_everything", wide);
-    let between = super::stages(Some(&text(&stages.canary)), &role(), &changed, false).unwrap();
+    let between = super::stages(Some(&text(stages.canary.as_ref())), &role(), &changed, false).unwrap();
     assert!(between.canary.is_none() && between.wide == stages.wide);
     assert!(super::stages(Some(&wide), &role(), &changed, false).unwrap().wide.is_none());
 }
@@ -171,7 +171,7 @@ fn rules_of_the_first_version_are_converted_only_on_request() {
     assert_eq!(stages.converted, ["old", "rule 2"]);
     insta::assert_snapshot!(
         "converted",
-        Element::parse(&text(&stages.canary), "ReplicationConfiguration").unwrap().to_pretty()
+        Element::parse(&text(stages.canary.as_ref()), "ReplicationConfiguration").unwrap().to_pretty()
     );
 }
 

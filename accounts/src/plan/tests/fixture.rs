@@ -5,7 +5,7 @@ use crate::desired::Desired;
 use crate::ids::{AccountId, Arn, BucketName, OrganizationId, OuId, Partition, Region, RootId};
 use crate::inventory::*;
 use crate::plan::{Plan, Write};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub(super) const ALLOW_ALL: &str =
@@ -167,7 +167,7 @@ impl World {
             access: Access::Reached {
                 role: Arn::new(format!("arn:aws:iam::{id}:role/weir-onboarding")).unwrap(),
             },
-            regions: Default::default(),
+            regions: BTreeSet::new(),
             buckets: BTreeMap::new(),
             roles: BTreeMap::new(),
             keys: BTreeMap::from([(key.arn.clone(), key)]),
@@ -218,9 +218,12 @@ impl World {
 
     /// Rules of others with a role that can do all that ours need.
     pub(super) fn foreign_rules(&mut self, id: &AccountId, count: usize) {
-        let rules: String = (1..=count)
-            .map(|number| format!("<Rule><ID>backup-{number}</ID><Priority>{number}</Priority><Filter><Prefix>data/{number}/</Prefix></Filter><Status>Enabled</Status><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::backups</Bucket></Destination></Rule>"))
-            .collect();
+        let rule = |number: usize| {
+            format!(
+                "<Rule><ID>backup-{number}</ID><Priority>{number}</Priority><Filter><Prefix>data/{number}/</Prefix></Filter><Status>Enabled</Status><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::backups</Bucket></Destination></Rule>"
+            )
+        };
+        let rules = (1..=count).map(rule).collect::<Vec<_>>().concat();
         let role = Arn::new(format!("arn:aws:iam::{id}:role/service/backup")).unwrap();
         self.bucket(id).replication = Some(format!(
             "<ReplicationConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Role>{role}</Role>{rules}</ReplicationConfiguration>"

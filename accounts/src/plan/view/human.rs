@@ -343,8 +343,7 @@ fn describe(write: &Write) -> String {
         Write::PutCanaryObject { key_prefix, destination, .. } => {
             format!("{key_prefix}…, to be seen in {destination}")
         }
-        Write::CreateRole { .. } => "trusted by S3".to_owned(),
-        Write::UpdateAssumeRolePolicy { .. } => "trusted by S3".to_owned(),
+        Write::CreateRole { .. } | Write::UpdateAssumeRolePolicy { .. } => "trusted by S3".to_owned(),
         Write::PutRolePolicy { policy_name, .. } | Write::DeleteRolePolicy { policy_name, .. } => {
             policy_name.clone()
         }
