@@ -189,4 +189,13 @@ mod tests {
             assert_eq!(json, format!("\"{code}\""));
         }
     }
+
+    #[test]
+    fn the_documentation_lists_every_code_with_its_case() {
+        let documentation = include_str!("../../docs/onboarding.md");
+        for code in FailureCode::ALL {
+            let case = code.case().map_or_else(String::new, |case| format!("{case} "));
+            assert!(documentation.contains(&format!("\n| {case}| `{code}` | ")), "{code}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum DesiredError {
     #[error(
-        "there is no {}; write one with `weir accounts init`, or name yours with --config", path.display()
+        "there is no {}; write one with `weir accounts init`, or name yours with --file", path.display()
     )]
     Missing { path: PathBuf },
     #[error("cannot read {}; check that it is a file and yours to read", path.display())]
