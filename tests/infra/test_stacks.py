@@ -87,14 +87,22 @@ def test_the_policies_are_those_that_onboarding_would_put(client):
     outputs = deploy(client, "log-account.yaml", DESTINATION)
     policy = json.loads(client("s3").get_bucket_policy(Bucket="central-logs")["Policy"])
     rendered = golden("cloudformation/bundle/999999999999/bucket-policy-central-logs.json")
-    assert ours(policy) == ours(rendered)
+    assert ours(policy) == without_shared_roles(ours(rendered))
     assert set(ours(policy)) == {"WeirReplicate", "WeirReadVersioning"}
     key = json.loads(client("kms").get_key_policy(KeyId=outputs["KeyArn"], PolicyName="default")["Policy"])
     name = "cloudformation/bundle/999999999999/key-policy-11111111-2222-3333-4444-555555555555.json"
-    assert ours(key) == ours(golden(name))
+    assert ours(key) == without_shared_roles(ours(golden(name)))
     # Constant in size: far from the 20,480 bytes that S3 takes, whatever the number of accounts.
     assert len(json.dumps(policy)) < 2_000
     assert len(json.dumps(key)) < 2_000
+
+
+def without_shared_roles(rendered):
+    """Onboarding names roles of others that replicate for us beside those under /weir/; the stack cannot know them."""
+    for statement in rendered.values():
+        patterns = statement["Condition"]["ArnLike"]["aws:PrincipalArn"]
+        statement["Condition"]["ArnLike"]["aws:PrincipalArn"] = [arn for arn in patterns if arn.endswith(":role/weir/*")]
+    return rendered
 
 
 def test_more_layouts_are_more_patterns(client):

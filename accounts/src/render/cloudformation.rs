@@ -204,6 +204,7 @@ fn role_resource(role: &WantedRole<'_>, condition: &str) -> Result<Value, Render
         "Condition": condition,
         // Rules whose role is gone lose objects; off-boarding removes both.
         "DeletionPolicy": "Retain",
+        "UpdateReplacePolicy": "Retain",
         "Properties": {
             "RoleName": role.name,
             "Path": ROLE_PATH,
