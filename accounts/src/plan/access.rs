@@ -58,21 +58,18 @@ pub(super) fn access<'a>(
     access
 }
 
-/// Owners and shared roles of accounts that this inventory did not read stay in the policy.
-fn keep_unread(
-    inventory: &Inventory,
-    access: &mut DestinationAccess<'_>,
-    bucket: &DestinationBucket,
-    leaving: &BTreeSet<AccountId>,
-) {
-    let Some(document) = bucket.policy.as_deref().and_then(|text| PolicyDocument::parse(text).ok()) else {
-        return;
-    };
-    let is_unread = |account: &AccountId| {
-        let member = inventory.members.get(account);
-        !leaving.contains(account)
-            && member.is_some_and(|member| !matches!(member.access, Access::Reached { .. }))
-    };
+/// What a policy in force grants an account by its name.
+enum Grant {
+    /// A role of others replicates for us.
+    Role(String),
+    /// The account holds a trail of the organization: key patterns.
+    Owner(Vec<String>),
+}
+
+/// What our statements of a policy grant single accounts.
+fn granted(policy: Option<&str>, bucket_arn: &str) -> Vec<(AccountId, Grant)> {
+    let Some(document) = policy.and_then(|text| PolicyDocument::parse(text).ok()) else { return Vec::new() };
+    let mut found = Vec::new();
     for statement in document.statements().iter().filter(|statement| statement.sid().is_some_and(is_ours)) {
         let condition = |operator: &str, key: &str| -> Vec<String> {
             statement
@@ -83,21 +80,61 @@ fn keep_unread(
                 .unwrap_or_default()
         };
         for role in condition("ArnLike", "aws:PrincipalArn") {
-            let owner = Arn::new(role.as_str()).ok().and_then(|arn| arn.account());
-            if owner.is_some_and(|owner| is_unread(&owner)) {
-                access.shared_roles.insert(role);
+            if let Some(account) = Arn::new(role.as_str()).ok().and_then(|arn| arn.account()) {
+                found.push((account, Grant::Role(role)));
             }
         }
-        let owners = condition("StringEquals", "aws:PrincipalAccount");
-        let prefix = format!("{}/", access.bucket_arn());
-        let patterns = statement.value().get("Resource").map(strings).unwrap_or_default();
-        let unread = owners.into_iter().filter_map(|owner| AccountId::new(owner).ok()).filter(is_unread);
-        for owner in unread {
-            for pattern in patterns.iter().filter_map(|resource| resource.strip_prefix(&prefix)) {
-                access.by_owner.entry(pattern.to_owned()).or_default().insert(owner.clone());
+        let prefix = format!("{bucket_arn}/");
+        let resources = statement.value().get("Resource").map(strings).unwrap_or_default();
+        let patterns: Vec<String> = resources
+            .iter()
+            .filter_map(|resource| resource.strip_prefix(&prefix))
+            .map(str::to_owned)
+            .collect();
+        for owner in condition("StringEquals", "aws:PrincipalAccount") {
+            if let Ok(owner) = AccountId::new(owner) {
+                found.push((owner, Grant::Owner(patterns.clone())));
             }
         }
     }
+    found
+}
+
+/// Owners and shared roles of accounts that this inventory did not read stay in the policy.
+fn keep_unread(
+    inventory: &Inventory,
+    access: &mut DestinationAccess<'_>,
+    bucket: &DestinationBucket,
+    leaving: &BTreeSet<AccountId>,
+) {
+    let is_unread = |account: &AccountId| {
+        let member = inventory.members.get(account);
+        !leaving.contains(account)
+            && member.is_some_and(|member| !matches!(member.access, Access::Reached { .. }))
+    };
+    for (account, grant) in granted(bucket.policy.as_deref(), &access.bucket_arn()) {
+        match grant {
+            _ if !is_unread(&account) => {}
+            Grant::Role(role) => {
+                access.shared_roles.insert(role);
+            }
+            Grant::Owner(patterns) => {
+                for pattern in patterns {
+                    access.by_owner.entry(pattern).or_default().insert(account.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Accounts that the policy in force names, and that are no longer in the organization.
+pub(super) fn gone(inventory: &Inventory, bucket: &DestinationBucket) -> BTreeSet<AccountId> {
+    let arn = Arn::of_bucket(inventory.organization.partition, &bucket.name);
+    granted(bucket.policy.as_deref(), arn.as_str())
+        .into_iter()
+        .map(|(account, _)| account)
+        .filter(|account| !inventory.members.contains_key(account))
+        .collect()
 }
 
 fn strings(value: &serde_json::Value) -> Vec<String> {

@@ -26,6 +26,10 @@ pub fn build(inventory: &Inventory, desired: &Desired) -> Plan {
         let states =
             || plans.buckets.iter().filter(|bucket| bucket.account == account.id).map(|bucket| bucket.state);
         if states().next().is_none() {
+            // Nothing of the account is left of which only a part could be read.
+            if account.state == PlannedState::Partly {
+                account.state = PlannedState::Refused;
+            }
             continue;
         }
         let refused = states().any(|state| state == PlannedState::Refused);

@@ -1,6 +1,6 @@
 //! The log account: its buckets, keys and queues, as they must be before a member replicates.
 
-use super::access::{access, lets_strangers_in, may_announce};
+use super::access::{access, gone, lets_strangers_in, may_announce};
 use super::action::{Action, Change, DocumentChange, Step, Write};
 use super::finding::{Finding, Severity};
 use super::sources::Source;
@@ -96,6 +96,14 @@ impl<'a> Planner<'a> {
         self.plan_bucket(bucket);
         let key = self.key(bucket).ok()?;
         let access = access(self.inventory, self.desired, self.settings, sources, bucket, &BTreeSet::new());
+        for account in gone(self.inventory, bucket) {
+            self.say(
+                Severity::Warning,
+                FailureCode::LeftOrganization,
+                format!("account {account} is named in the policy of bucket {}, and is no longer in the organization: it replicates no more", bucket.name),
+                "off-board accounts before they leave; the plan takes the name out",
+            );
+        }
         let policy = self.plan_policy(bucket, &access).ok()?;
         let key_policy = match key {
             Some(key) => Some(self.plan_key_policy(key, &access)?),

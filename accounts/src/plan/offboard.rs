@@ -10,7 +10,9 @@ use super::{AccountPlan, BucketPlan, CostEstimate, Plan, PlannedState, Purpose, 
 use crate::codes::FailureCode;
 use crate::desired::Desired;
 use crate::ids::{AccountId, Arn, BucketName, Region};
-use crate::inventory::{Access, Destination, DestinationBucket, Inventory, Member, Role, SourceBucket};
+use crate::inventory::{
+    Access, AccountState, Destination, DestinationBucket, Inventory, Member, Role, SourceBucket,
+};
 use crate::policy::{INLINE_POLICY_NAME, KeyAccess, OwnStatement, merge};
 use crate::replication::{LIFECYCLE_RULE_ID, ReplicationConfiguration, RoleOnConfiguration, remove};
 use std::collections::BTreeSet;
@@ -297,7 +299,7 @@ impl Offboarding<'_> {
                     ReplicationConfiguration::parse(text).map_or(true, |known| !known.own().is_empty())
                 });
             let is_read = matches!(member.access, Access::Reached { .. }) && member.failures.is_empty();
-            let takes_part = member.state == crate::inventory::AccountState::Active;
+            let takes_part = member.state == AccountState::Active;
             !replicates && (is_read || !takes_part)
         })
     }
@@ -362,6 +364,11 @@ fn unreachable(member: &Member) -> Option<Finding> {
     let (code, text, cure) = match &member.access {
         Access::Reached { .. } => return None,
         Access::Failed(failure) => (failure.code, failure.text.clone(), failure.cure.clone()),
+        Access::NotTried if member.state == AccountState::Active => (
+            FailureCode::Unexpected,
+            format!("account {} was not read, so that its rules and role stay", member.id),
+            "select it in accounts.toml, and plan again".to_owned(),
+        ),
         Access::NotTried => (
             FailureCode::AccountNotActive,
             format!("account {} is {:?}, and cannot be entered", member.id, member.state),

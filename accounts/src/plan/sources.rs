@@ -483,9 +483,19 @@ fn check_key(source: &Source<'_>, found: &mut Found) {
     if *algorithm == EncryptionAlgorithm::SseS3 {
         return;
     }
-    if let Some(key) = source.member.keys.get(arn)
-        && key.state != KeyState::Enabled
-    {
+    let Some(key) = source.member.keys.get(arn) else {
+        found.push((
+            Severity::Warning,
+            FailureCode::KmsKeyUnusable,
+            format!(
+                "the key {arn} of bucket {} could not be read, so that nobody knows before the canary whether it can be used",
+                source.name
+            ),
+            "let the member role read it (kms:DescribeKey, kms:GetKeyPolicy)".to_owned(),
+        ));
+        return;
+    };
+    if key.state != KeyState::Enabled {
         found.push((
             Severity::Refused,
             FailureCode::KmsKeyUnusable,

@@ -44,7 +44,14 @@ pub fn expire_noncurrent(
         ],
     );
     let names = names(&foreign);
-    if root.children().iter().any(|known| is_ours(known) && known.is_same(&rule)) {
+    // S3 gives a filter for everything back in several forms: only what the rule does is compared.
+    let days = days.to_string();
+    let does_it = |known: &Element| {
+        is_ours(known)
+            && known.text_at(&["Status"]) == Some("Enabled")
+            && known.text_at(&["NoncurrentVersionExpiration", "NoncurrentDays"]) == Some(days.as_str())
+    };
+    if root.children().iter().any(does_it) {
         return Ok(None);
     }
     root.children_mut().retain(|child| !is_ours(child));

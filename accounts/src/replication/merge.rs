@@ -1,7 +1,7 @@
 //! Our rules among those of others, in the stages of a change: the canary first, then the logs.
 
 use super::element::{Element, XmlError};
-use super::rule::{MAX_RULES, RULE_ID_PREFIX, WantedRules, is_ours};
+use super::rule::{MAX_RULES, RULE_ID_PREFIX, WantedRules, does_the_same, is_ours};
 use crate::ids::Arn;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -200,17 +200,17 @@ pub fn stages(
 
     let final_form = before.with(role.as_str(), &foreign, &wide);
     check_limits(&final_form)?;
-    if converted.is_empty() && before.root.is_same(&final_form) {
+    if converted.is_empty() && is_in_force(&before, role, &wide) {
         return Ok(Stages { overlaps, canary_rule: canary_id, ..Stages::default() });
     }
     let fresh = canary_rule(&canary_id, &mut priorities);
-    let is_fresh = own.is_empty() || (own.len() == 1 && own.iter().all(|rule| rule.is_same(&fresh)));
+    let is_fresh = own.is_empty() || (own.len() == 1 && own.iter().all(|rule| does_the_same(rule, &fresh)));
     // What only takes rules away, or gives the role another name for itself, has nothing to prove.
     let same_role = before.role() == Some(role.as_str());
     let only_fewer = same_role
         && !own.is_empty()
         && !is_fresh
-        && wide.iter().all(|rule| own.iter().any(|known| known.is_same(rule)));
+        && wide.iter().all(|rule| own.iter().any(|known| does_the_same(known, rule)));
     let document = |element: &Element| Merged { text: Some(element.to_document()), carried: carried.clone() };
     if only_fewer {
         return Ok(Stages {
@@ -223,7 +223,7 @@ pub fn stages(
         });
     }
     let (canary_form, canary_rule) = if is_fresh {
-        (before.with(role.as_str(), &foreign, &[fresh]), canary_id)
+        (before.with(role.as_str(), &foreign, std::slice::from_ref(&fresh)), canary_id)
     } else {
         let mut rules: Vec<Element> = own
             .iter()
@@ -234,7 +234,13 @@ pub fn stages(
         (before.with(role.as_str(), &foreign, &rules), change_id)
     };
     check_limits(&canary_form)?;
-    let is_there = before.root.is_same(&canary_form);
+    let own_in_canary: Vec<Element> = canary_form
+        .children()
+        .iter()
+        .filter(|child| child.name() == "Rule" && is_ours(child))
+        .cloned()
+        .collect();
+    let is_there = converted.is_empty() && is_in_force(&before, role, &own_in_canary);
     // A canary's rule that is the final form already only lacks its proof.
     let wide = (!canary_form.is_same(&final_form)).then(|| document(&final_form));
     Ok(Stages {
@@ -245,6 +251,14 @@ pub fn stages(
         converted,
         overlaps,
     })
+}
+
+/// Whether the configuration has the role, and of our rules these and no others.
+fn is_in_force(configuration: &ReplicationConfiguration, role: &Arn, wanted: &[Element]) -> bool {
+    let own = configuration.own();
+    configuration.role() == Some(role.as_str())
+        && own.len() == wanted.len()
+        && wanted.iter().all(|rule| own.iter().any(|known| does_the_same(known, rule)))
 }
 
 /// Takes our rules out. None when there are none.

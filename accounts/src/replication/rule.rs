@@ -15,6 +15,32 @@ pub fn is_ours(rule: &Element) -> bool {
     rule.text_at(&["ID"]).is_some_and(|id| id.starts_with(RULE_ID_PREFIX))
 }
 
+/// Parts of a rule that say nothing when they are disabled, and that S3 may add to what was put.
+const OPTIONAL_PARTS: [&str; 5] = [
+    "ReplicaModifications",
+    "SseKmsEncryptedObjects",
+    "ExistingObjectReplication",
+    "ReplicationTime",
+    "Metrics",
+];
+
+/// Whether two rules of ours do the same, whatever S3 adds to say that a part is not used.
+pub(super) fn does_the_same(left: &Element, right: &Element) -> bool {
+    without_unused(left).is_same(&without_unused(right))
+}
+
+fn without_unused(element: &Element) -> Element {
+    let mut children: Vec<Element> = element.children().iter().map(without_unused).collect();
+    children.retain(|child| {
+        let unused = OPTIONAL_PARTS.contains(&child.name()) && child.text_at(&["Status"]) == Some("Disabled");
+        let hollow = child.name() == "SourceSelectionCriteria" && child.children().is_empty();
+        !unused && !hollow
+    });
+    let mut kept = element.clone();
+    *kept.children_mut() = children;
+    kept
+}
+
 /// The ID of our rule for keys under `prefix`: the same in every run, and another for another destination.
 pub fn rule_id(account: &AccountId, source: &BucketName, destination: &BucketName, prefix: &str) -> String {
     let name = format!("{account}\0{source}\0{destination}\0{prefix}");

@@ -78,6 +78,24 @@ fn from_nothing_the_canary_comes_first_and_widens_under_the_same_id() {
 }
 
 #[test]
+fn what_s3_adds_to_say_that_a_part_is_unused_is_no_change() {
+    let mut wanted = wanted(BASE);
+    let put = text(stages(None, &role(), &wanted, false).unwrap().wide.as_ref());
+    let given_back = put.replace(
+        "<DeleteMarkerReplication>",
+        "<SourceSelectionCriteria><ReplicaModifications><Status>Disabled</Status></ReplicaModifications></SourceSelectionCriteria><ExistingObjectReplication><Status>Disabled</Status></ExistingObjectReplication><DeleteMarkerReplication>",
+    );
+    assert_ne!(put, given_back);
+    let again = stages(Some(&given_back), &role(), &wanted, false).unwrap();
+    assert!(again.canary.is_none() && again.wide.is_none() && !again.needs_proof);
+    // What it adds in earnest is a change, and so is what we want in earnest.
+    let enabled = given_back.replacen("Disabled", "Enabled", 1);
+    assert!(stages(Some(&enabled), &role(), &wanted, false).unwrap().wide.is_some());
+    wanted.settings.time_control = true;
+    assert!(stages(Some(&given_back), &role(), &wanted, false).unwrap().wide.is_some());
+}
+
+#[test]
 fn folders_have_rules_of_their_own_and_the_canary_keeps_its_rule() {
     let wanted = wanted(&["AWSLogs/111111111111/CloudTrail/", "AWSLogs/111111111111/vpcflowlogs/"]);
     let stages = stages(None, &role(), &wanted, false).unwrap();

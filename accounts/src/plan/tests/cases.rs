@@ -417,6 +417,10 @@ fn case_24_keys_that_cannot_be_used() {
     refuses(&world, KmsKeyUnusable, "PendingDeletion", "enable the key");
     world.member(&id).keys.values_mut().for_each(|key| key.state = KeyState::Enabled);
     assert!(!plan(&world).has_refusals());
+    world.member(&id).keys.clear();
+    tells(&world, Severity::Warning, KmsKeyUnusable, "could not be read");
+    world.member(&id).keys =
+        [key(&format!("arn:aws:kms:eu-central-1:{id}:key/source"))].map(|key| (key.arn.clone(), key)).into();
     world.desired = desired(&CONFIGURATION.replace("kms-key", "# kms-key"));
     refuses(&world, KmsKeyUnusable, "has no key for the replicas", "set `kms-key`");
 }
@@ -646,6 +650,13 @@ fn the_trail_of_an_organization_is_let_in_from_its_account_alone() {
         })
     };
     assert!(policy(&first).unwrap().contains(r#""aws:PrincipalAccount":["100000000001"]"#));
+    // An account that left is told, and its name taken out.
+    let mut left = World { inventory: world.inventory.clone(), desired: world.desired.clone() };
+    apply(&mut left.inventory, &first);
+    left.inventory.members.remove(&id);
+    let plan_without = plan(&left);
+    says(the(&plan_without, LeftOrganization), "account 100000000001 is named", "before they leave");
+    assert!(!policy(&plan_without).unwrap().contains("100000000001"));
     // A later run that cannot enter the account does not take its right away.
     apply(&mut world.inventory, &first);
     world.lock_out(1, RoleMissing);
