@@ -116,6 +116,7 @@ impl<'a> Run<'a> {
             Err(NoEntry::Failed(failure)) => return Err(ApplyError::LogAccount(failure)),
             Err(NoEntry::Stop(error)) => return Err(error.into()),
         };
+        self.preflight(&log_session, &log_account).await?;
         if self.plan.purpose == Purpose::Onboard {
             self.log_account(&log_session, &log_account, &mut work).await?;
             self.members(&log_session, members, &mut work).await?;
@@ -127,6 +128,21 @@ impl<'a> Run<'a> {
             }
         }
         Ok(work)
+    }
+
+    /// Looks at everything in the log account before the first write anywhere: what moved there since the plan concerns
+    /// every member.
+    async fn preflight(&self, session: &Session, actions: &[&Action]) -> Result<(), ApplyError> {
+        for action in actions {
+            let now = current::read(session, &action.account, &action.region, &action.write)
+                .await
+                .map_err(|error| ApplyError::LogAccount(error.failure()))?;
+            if current::judge(&action.write, &now) == current::Verdict::Stale {
+                let failure = run::stale(action);
+                return Err(ApplyError::Stale { text: failure.text, cure: failure.cure });
+            }
+        }
+        Ok(())
     }
 
     /// The log account, one step after the other: what fails here would fail for every member.
@@ -142,9 +158,6 @@ impl<'a> Run<'a> {
             let done = work.entry(action.account.clone()).or_default();
             match self.ensure(session, action).await {
                 Ok(did) => done.writes += usize::from(did == Did::Wrote),
-                Err(StepError::Failed(failure)) if failure.code == crate::codes::FailureCode::StalePlan => {
-                    return Err(ApplyError::Stale { text: failure.text, cure: failure.cure });
-                }
                 Err(StepError::Failed(failure)) => return Err(ApplyError::LogAccountStep(failure)),
                 Err(StepError::Interrupted) => return Ok(()),
                 Err(StepError::Fatal(error)) => return Err(error),

@@ -152,7 +152,9 @@ fn report(
     } else {
         match planned {
             PlannedState::Skipped => AccountOutcome::Skipped,
-            _ => AccountOutcome::Unchanged,
+            // What stands in its way is said of another account, such as the log account.
+            PlannedState::Refused | PlannedState::Partly => AccountOutcome::Failed,
+            PlannedState::Unchanged | PlannedState::Changes => AccountOutcome::Unchanged,
         }
     };
     AccountReport {

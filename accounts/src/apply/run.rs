@@ -130,13 +130,14 @@ impl Run<'_> {
 
     /// Makes the call; where a role of ours is so new that IAM may not have spread it, patiently.
     async fn perform(&self, session: &Session, action: &Action) -> Result<(), CallError> {
+        // Asked once: patience is counted, whatever the clock does meanwhile.
+        let role_is_new = needs_role(&action.write) && self.role_is_new(&action.account);
         let mut patience = ROLE_PATIENCE.iter();
         loop {
             let answer = current::perform(session, &action.account, &action.region, &action.write).await;
             let Err(error) = answer else { return Ok(()) };
-            let may_be_new = matches!(error.kind, Kind::Denied | Kind::Rejected | Kind::NotFound)
-                && needs_role(&action.write)
-                && self.role_is_new(&action.account);
+            let may_be_new =
+                role_is_new && matches!(error.kind, Kind::Denied | Kind::Rejected | Kind::NotFound);
             let Some(seconds) = patience.next().filter(|_| may_be_new) else {
                 return Err(if may_be_new { error.not_yet() } else { error });
             };

@@ -25,8 +25,7 @@ pub(super) struct AssumedRole {
     role: Arn,
     external_id: Option<ExternalId>,
     session_policy: Option<String>,
-    /// Held while the role is assumed, so that the calls of one account assume it once.
-    current: Mutex<Option<Keys>>,
+    assuming: Mutex<()>,
 }
 
 impl AssumedRole {
@@ -37,28 +36,41 @@ impl AssumedRole {
         external_id: Option<ExternalId>,
         session_policy: Option<String>,
     ) -> Self {
-        Self { connection, account, role, external_id, session_policy, current: Mutex::new(None) }
+        Self { connection, account, role, external_id, session_policy, assuming: Mutex::new(()) }
     }
 
     /// The service says that the session is over.
-    pub(super) async fn forget(&self) {
-        *self.current.lock().await = None;
+    pub(super) fn forget(&self) {
+        self.connection.set_assumed(&self.role, None);
     }
 
     async fn credentials(&self) -> CredentialsResult {
-        let mut current = self.current.lock().await;
+        // Held while the role is assumed, so that the calls of one session assume it once.
+        let _one = self.assuming.lock().await;
         let now = self.connection.clock().now();
-        if let Some(credentials) = current.as_ref().filter(|credentials| lasts(credentials, now)) {
-            return Ok(credentials.clone());
+        if let Some(keys) = self.kept().filter(|keys| lasts(keys, now)) {
+            return Ok(keys);
         }
         let caller = self.connection.caller(None);
-        let assumed = caller
+        let keys = caller
             .sts()
-            .assume_role(&self.account, &self.role, self.external_id.as_ref(), self.session_policy.as_deref())
+            .assume_role(
+                &self.account,
+                &self.role,
+                self.external_id.as_ref(),
+                self.session_policy.as_deref(),
+            )
             .await
             .map_err(CredentialsError::provider_error)?;
-        *current = Some(assumed.clone());
-        Ok(assumed)
+        // A session that may do less is not what others of the role expect.
+        if self.session_policy.is_none() {
+            self.connection.set_assumed(&self.role, Some(keys.clone()));
+        }
+        Ok(keys)
+    }
+
+    fn kept(&self) -> Option<Keys> {
+        if self.session_policy.is_some() { None } else { self.connection.assumed(&self.role) }
     }
 }
 

@@ -6,6 +6,7 @@ use super::pace::Pacer;
 use crate::clock::{Clock, ServiceClock};
 use crate::ids::{AccountId, Arn, BucketName, ExternalId, Region};
 use aws_config::{AppName, BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials as Keys;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::config::IdentityCache;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition};
@@ -70,6 +71,8 @@ struct Shared {
     clock: Arc<ServiceClock>,
     organizations_pacer: Pacer,
     sts_pacer: Pacer,
+    /// The credentials of roles, so that the next session of an account need not assume its role again.
+    assumed: Mutex<BTreeMap<Arn, Keys>>,
 }
 
 impl Connection {
@@ -124,6 +127,7 @@ impl Connection {
             sts_pacer: Pacer::new(clock.clone(), assume_role_per_second),
             clock,
             config,
+            assumed: Mutex::default(),
         })))
     }
 
@@ -169,6 +173,20 @@ impl Connection {
             format!("account-{account}"),
             Some(Arc::new(assumed)),
         )
+    }
+
+    /// The credentials of a role, as last assumed.
+    pub(super) fn assumed(&self, role: &Arn) -> Option<Keys> {
+        self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner).get(role).cloned()
+    }
+
+    /// Keeps or forgets them.
+    pub(super) fn set_assumed(&self, role: &Arn, keys: Option<Keys>) {
+        let mut assumed = self.0.assumed.lock().unwrap_or_else(PoisonError::into_inner);
+        match keys {
+            Some(keys) => assumed.insert(role.clone(), keys),
+            None => assumed.remove(role),
+        };
     }
 
     pub(super) fn organizations_pacer(&self) -> &Pacer {
@@ -295,7 +313,7 @@ impl Session {
             match (error.kind.clone(), &self.assumed) {
                 (Kind::Expired, Some(assumed)) if !renewed => {
                     renewed = true;
-                    assumed.forget().await;
+                    assumed.forget();
                 }
                 (Kind::Busy | Kind::Throttled | Kind::ServiceFault, _) if count < MORE_ATTEMPTS => {
                     tracing::debug!(call = %call, code = error.code, count, "call again");

@@ -304,3 +304,50 @@ pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
+
+/// Stands between the commands and the fake, and puts other words into answers of the same length.
+pub(crate) fn proxy(target: &str, request_has: &'static str, from: &'static str, to: &'static str) -> String {
+    assert_eq!(from.len(), to.len());
+    let target = target.replace("http://", "");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let target = target.clone();
+            std::thread::spawn(move || pass(client, &target, request_has, from, to));
+        }
+    });
+    format!("http://{address}")
+}
+
+/// One request, one answer; then the connection ends.
+fn pass(mut client: TcpStream, target: &str, request_has: &str, from: &str, to: &str) -> Option<()> {
+    let mut request = Vec::new();
+    let mut buffer = [0_u8; 8_192];
+    let head = loop {
+        let count = client.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        request.extend_from_slice(&buffer[..count]);
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let text = String::from_utf8_lossy(&request[..head]).to_lowercase();
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    while request.len() < head + length.unwrap_or(0) {
+        let count = client.read(&mut buffer).ok().filter(|count| *count > 0)?;
+        request.extend_from_slice(&buffer[..count]);
+    }
+    let line = request.windows(2).position(|window| window == b"\r\n")? + 2;
+    let mut server = TcpStream::connect(target).ok()?;
+    server.write_all(&request[..line]).ok()?;
+    server.write_all(b"connection: close\r\n").ok()?;
+    server.write_all(&request[line..]).ok()?;
+    let mut answer = Vec::new();
+    server.read_to_end(&mut answer).ok()?;
+    if String::from_utf8_lossy(&request).contains(request_has) {
+        while let Some(at) = answer.windows(from.len()).position(|window| window == from.as_bytes()) {
+            answer[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+    }
+    client.write_all(&answer).ok()
+}
