@@ -33,8 +33,19 @@ MADE = {
         "id": f"arn:aws:sns:{REGION}:{ACCOUNT}:{asked['name']}",
         "arn": f"arn:aws:sns:{REGION}:{ACCOUNT}:{asked['name']}",
     },
-    "aws_iam_role": lambda asked: {"id": asked["name"], "arn": f"arn:aws:iam::{ACCOUNT}:role/{asked['name']}"},
+    "aws_iam_role": lambda asked: {"id": name_of(asked), "name": name_of(asked), "arn": f"arn:aws:iam::{ACCOUNT}:role/{name_of(asked)}"},
+    "aws_cloudwatch_log_group": lambda asked: {
+        "arn": f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{asked['name']}",
+    },
 }
+
+# Attributes that AWS fills in where none is given; the bindings do not tell these from other optional ones.
+FILLED_IN = {"aws_iam_role": {"name"}, "aws_iam_policy": {"name"}, "aws_iam_instance_profile": {"name"}}
+
+
+def name_of(asked):
+    return asked["name"] if isinstance(asked["name"], str) else f"{asked['name_prefix']}1"
+
 
 # What the data sources know.
 KNOWN = {
@@ -74,7 +85,7 @@ class ListBlock(schema.NestedBlock):
         return a_decoded == b_decoded
 
 
-def attributes(described, inside=False):
+def attributes(described, inside=False, filled_in=()):
     found = []
     for name, attribute in described["attributes"].items():
         required, only_read = attribute.get("required", False), attribute.get("computed", False)
@@ -82,14 +93,18 @@ def attributes(described, inside=False):
             continue
         found.append(
             schema.Attribute(
-                name, type_of(attribute["type"]), required=required, computed=only_read, optional=not (required or only_read)
+                name,
+                type_of(attribute["type"]),
+                required=required,
+                computed=only_read or name in filled_in,
+                optional=not (required or only_read),
             )
         )
     return found
 
 
-def schema_of(described):
-    return schema.Schema(attributes(described), 0, [ListBlock(*item) for item in described["blocks"].items()])
+def schema_of(described, filled_in=()):
+    return schema.Schema(attributes(described, filled_in=filled_in), 0, [ListBlock(*item) for item in described["blocks"].items()])
 
 
 def resource(kind, described):
@@ -103,12 +118,21 @@ def resource(kind, described):
 
         @classmethod
         def get_schema(cls):
-            return schema_of(described)
+            return schema_of(described, FILLED_IN.get(kind, ()))
 
         def create(self, ctx, planned):
             made = MADE.get(kind, lambda _: {})(planned)
-            state = {name: None if value is types.Unknown else value for name, value in planned.items()}
+            state = {
+                name: self.filled(name) if value is types.Unknown else value for name, value in planned.items()
+            }
             return state | {"id": f"{kind}-id"} | made
+
+        @staticmethod
+        def filled(name):
+            """Something in the place of what AWS would say."""
+            kinds = {"number": 0, "bool": False, "string": f"{kind}-{name}"}
+            declared = described["attributes"][name]["type"]
+            return kinds.get(declared) if isinstance(declared, str) else None
 
         def read(self, ctx, current):
             return current
@@ -134,13 +158,7 @@ def data_source(kind, described):
         @classmethod
         def get_schema(cls):
             # The bindings do not tell which attributes AWS fills in where none is given.
-            optional = described | {
-                "attributes": {
-                    name: attribute | {"computed": True} if name in KNOWN[kind] else attribute
-                    for name, attribute in described["attributes"].items()
-                }
-            }
-            return schema_of(optional)
+            return schema_of(described, KNOWN[kind])
 
         def read(self, ctx, config):
             empty = dict.fromkeys(described["attributes"])

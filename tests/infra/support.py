@@ -51,7 +51,7 @@ def canonical(value, name=None):
         return sorted((canonical(item) for item in as_list(value)), key=lambda item: json.dumps(item, sort_keys=True))
     if name in ("Version", "Sid", "Effect", "Id"):
         return value
-    return sorted(str(item) for item in as_list(value))
+    return sorted(json.dumps(item, sort_keys=True) if isinstance(item, dict) else str(item) for item in as_list(value))
 
 
 def statements(policy):

