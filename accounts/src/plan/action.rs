@@ -199,6 +199,28 @@ impl Write {
         }
     }
 
+    /// The IAM actions that the call needs (Service Authorization Reference).
+    pub fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Write::PutBucketVersioning { .. } => &["s3:PutBucketVersioning"],
+            Write::PutBucketOwnershipControls { .. } => &["s3:PutBucketOwnershipControls"],
+            Write::PutPublicAccessBlock { .. } => &["s3:PutBucketPublicAccessBlock"],
+            Write::PutBucketPolicy { .. } => &["s3:PutBucketPolicy"],
+            Write::DeleteBucketPolicy { .. } => &["s3:DeleteBucketPolicy"],
+            Write::PutBucketLifecycleConfiguration { .. } => &["s3:PutLifecycleConfiguration"],
+            Write::PutBucketNotificationConfiguration { .. } => &["s3:PutBucketNotification"],
+            Write::PutBucketReplication { .. } => &["s3:PutReplicationConfiguration", "iam:PassRole"],
+            Write::DeleteBucketReplication { .. } => &["s3:PutReplicationConfiguration"],
+            Write::PutCanaryObject { .. } => &["s3:PutObject"],
+            Write::PutKeyPolicy { .. } => &["kms:PutKeyPolicy"],
+            Write::CreateRole { .. } => &["iam:CreateRole", "iam:TagRole"],
+            Write::UpdateAssumeRolePolicy { .. } => &["iam:UpdateAssumeRolePolicy"],
+            Write::PutRolePolicy { .. } => &["iam:PutRolePolicy"],
+            Write::DeleteRolePolicy { .. } => &["iam:DeleteRolePolicy"],
+            Write::DeleteRole { .. } => &["iam:DeleteRole"],
+        }
+    }
+
     /// The service, as IAM and signatures name it.
     pub fn service(&self) -> &'static str {
         match self.target() {

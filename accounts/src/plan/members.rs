@@ -319,13 +319,7 @@ impl MemberPlanner<'_> {
             calls.push(("s3:PutObject", format!("{bucket}/{}canary", source.layout.canary_prefix)));
         }
         for write in &role.writes {
-            let actions: &[&'static str] = match write {
-                Write::CreateRole { .. } => &["iam:CreateRole", "iam:TagRole"],
-                Write::UpdateAssumeRolePolicy { .. } => &["iam:UpdateAssumeRolePolicy"],
-                Write::PutRolePolicy { .. } => &["iam:PutRolePolicy"],
-                _ => &[],
-            };
-            calls.extend(actions.iter().map(|action| (*action, role.arn.to_string())));
+            calls.extend(write.permissions().iter().map(|action| (*action, role.arn.to_string())));
         }
         calls
     }

@@ -7,6 +7,7 @@ mod properties;
 use self::fixture::{World, apply};
 use super::*;
 use crate::codes::FailureCode;
+use std::collections::BTreeSet;
 
 /// Twenty-five accounts in three units, several with rules, policies and faults of their own.
 fn organization() -> World {
@@ -179,6 +180,51 @@ fn the_log_account_comes_first_and_each_bucket_in_its_order() {
     }
     let ids: std::collections::BTreeSet<&ActionId> = plan.actions.iter().map(|action| &action.id).collect();
     assert_eq!(ids.len(), plan.actions.len());
+}
+
+#[test]
+fn what_is_written_needs_what_the_roles_may_do_and_no_more() {
+    let mut world = organization();
+    let new = world.destination();
+    new.versioning = crate::inventory::Versioning::Unversioned;
+    new.ownership = None;
+    new.policy = None;
+    let mut writes = Vec::new();
+    let first = build(&world.inventory, &world.desired);
+    apply(&mut world.inventory, &first);
+    writes.extend(first.actions);
+    // A trust policy that drifted, and everything taken back.
+    for role in world.inventory.members.values_mut().flat_map(|member| member.roles.values_mut()) {
+        role.trust_policy = fixture::ALLOW_ALL.to_owned();
+    }
+    let mended = build(&world.inventory, &world.desired);
+    apply(&mut world.inventory, &mended);
+    writes.extend(mended.actions);
+    let everybody = world.inventory.members.keys().cloned().collect();
+    world
+        .inventory
+        .members
+        .retain(|_, member| matches!(member.access, crate::inventory::Access::Reached { .. }));
+    writes.extend(offboard(&world.inventory, &world.desired, &everybody).actions);
+    for (in_log_account, of) in
+        [(false, crate::policy::PolicyOf::MemberRole), (true, crate::policy::PolicyOf::LogAccountRole)]
+    {
+        let needed: BTreeSet<&str> = writes
+            .iter()
+            .filter(|action| (action.account == first.log_account) == in_log_account)
+            .flat_map(|action| action.write.permissions().iter().copied())
+            .collect();
+        let may: BTreeSet<&str> = crate::policy::reasons(of)
+            .iter()
+            .filter(|reason| reason.writes)
+            .map(|reason| reason.action)
+            .collect();
+        // Jobs for existing objects are not part of a plan.
+        let beyond: Vec<&&str> =
+            may.difference(&needed).filter(|action| **action != "s3:CreateJob").collect();
+        assert!(needed.is_subset(&may), "{of:?} lacks {:?}", needed.difference(&may));
+        assert_eq!(beyond, Vec::<&&str>::new(), "{of:?}");
+    }
 }
 
 #[test]

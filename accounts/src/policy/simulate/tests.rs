@@ -226,3 +226,91 @@ fn a_service_is_let_in_by_the_resource_alone() {
     assert_eq!(decide(&service, &with(&trust)), Decision::Allowed);
     assert_eq!(denial(decide(&service, &with(&other))), (Layer::Resource, None));
 }
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn statement(effect: &'static str) -> impl Strategy<Value = String> {
+        let action = prop::sample::select(vec!["s3:*", "s3:ReplicateObject", "s3:Get*", "*", "kms:Decrypt"]);
+        let resource = prop::sample::select(vec![
+            "*",
+            "arn:aws:s3:::central/*",
+            "arn:aws:s3:::central/AWSLogs/${aws:PrincipalAccount}/*",
+            "arn:aws:s3:::other/*",
+        ]);
+        let condition = prop::sample::select(vec![
+            "",
+            r#","Condition":{"StringEquals":{"aws:PrincipalAccount":"111111111111"}}"#,
+            r#","Condition":{"StringNotEquals":{"aws:PrincipalAccount":"111111111111"}}"#,
+            r#","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}"#,
+        ]);
+        let principal =
+            prop::sample::select(vec![r#""*""#, r#"{"AWS":"111111111111"}"#, r#"{"AWS":"222222222222"}"#]);
+        (action, resource, condition, principal).prop_map(move |(action, resource, condition, principal)| {
+            format!(r#"{{"Effect":"{effect}","Principal":{principal},"Action":"{action}","Resource":"{resource}"{condition}}}"#)
+        })
+    }
+
+    fn statements() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec(prop_oneof![2 => statement("Allow"), 1 => statement("Deny")], 1..5)
+    }
+
+    fn answer(owner: char, identity: &[String], resource: &[String], levels: &[Vec<String>]) -> Decision {
+        let identity = [policy("role", &identity.join(","))];
+        let resource = policy("bucket", &resource.join(","));
+        let levels: Vec<Vec<NamedPolicy>> =
+            levels.iter().map(|level| vec![policy("control", &level.join(","))]).collect();
+        let policies = Policies {
+            identity: &identity,
+            resource: Some(&resource),
+            service_control: &levels,
+            ..Policies::default()
+        };
+        decide(&request(owner), &policies)
+    }
+
+    proptest! {
+        /// More statements of one effect never turn the answer the other way.
+        #[test]
+        fn allow_never_takes_away_and_deny_never_gives(
+            identity in statements(),
+            resource in statements(),
+            level in statements(),
+            allow in statement("Allow"),
+            deny in statement("Deny"),
+            owner in prop::sample::select(vec!['1', '2']),
+        ) {
+            let with = |mut list: Vec<String>, statement: &String| {
+                list.push(statement.clone());
+                list
+            };
+            let before = answer(owner, &identity, &resource, std::slice::from_ref(&level));
+            let more = answer(owner, &with(identity.clone(), &allow), &with(resource.clone(), &allow), &[with(level.clone(), &allow)]);
+            let less = answer(owner, &with(identity.clone(), &deny), &with(resource.clone(), &deny), &[with(level.clone(), &deny)]);
+            if before == Decision::Allowed {
+                prop_assert_eq!(more, Decision::Allowed);
+            } else {
+                prop_assert_ne!(less, Decision::Allowed);
+            }
+            if matches!(before, Decision::Denied(_)) {
+                let again = answer(owner, &with(identity, &deny), &resource, &[level]);
+                prop_assert!(matches!(again, Decision::Denied(_)));
+            }
+        }
+
+        /// The order of statements does not matter, and neither does an uninvolved level that allows everything.
+        #[test]
+        fn order_and_full_access_do_not_matter(identity in statements(), resource in statements(), owner in prop::sample::select(vec!['1', '2'])) {
+            let kind = |decision: Decision| match decision {
+                Decision::Allowed => 0,
+                Decision::Uncertain(_) => 1,
+                Decision::Denied(_) => 2,
+            };
+            let reversed = |list: &[String]| list.iter().rev().cloned().collect::<Vec<_>>();
+            let plain = kind(answer(owner, &identity, &resource, &[]));
+            prop_assert_eq!(plain, kind(answer(owner, &reversed(&identity), &reversed(&resource), &[])));
+            prop_assert_eq!(plain, kind(answer(owner, &identity, &resource, &[vec![ALLOW_ALL.to_owned()]])));
+        }
+    }
+}
