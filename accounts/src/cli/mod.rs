@@ -1,4 +1,4 @@
-//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard`.
+//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard | render`.
 //!
 //! Exit codes, the same for every command: 0 converged; 2 the plan has changes, or the world has drifted; 3 some
 //! accounts failed or are unverified; 4 stopped before anything was written.
@@ -9,6 +9,7 @@ mod discover;
 mod init;
 mod offboard;
 mod plan;
+mod render;
 mod status;
 mod verify;
 mod view;
@@ -72,6 +73,8 @@ enum Command {
     Status(status::Arguments),
     /// Take our rules, roles and statements away again
     Offboard(offboard::Arguments),
+    /// Write CloudFormation or Terraform that does the same, and change nothing
+    Render(render::Arguments),
 }
 
 /// Runs a command.
@@ -101,6 +104,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Verify(command) => verify::run(&command, &shared).await,
         Command::Status(command) => status::run(&command, &shared).await,
         Command::Offboard(command) => offboard::run(&command, &shared).await,
+        Command::Render(command) => render::run(&command, &shared).await,
     }
 }
 

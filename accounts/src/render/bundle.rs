@@ -118,7 +118,11 @@ impl Script<'_> {
                 if let Write::PutBucketReplication { bucket, .. } = &action.write {
                     self.left_out.insert(bucket.clone());
                 }
-                self.note(rendered, &format!("the {kind} of {target}"), &format!("is left out: {}", causes(&*error)));
+                self.note(
+                    rendered,
+                    &format!("the {kind} of {target}"),
+                    &format!("is left out: {}", causes(&*error)),
+                );
                 return Ok(());
             }
         };
@@ -163,6 +167,7 @@ impl Script<'_> {
     }
 
     fn note(&self, rendered: &mut Rendered, what: &str, why: &str) {
+        rendered.is_partial = true;
         rendered.notes.push(format!("account {}: {what} {why}", self.account));
     }
 

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 pub(super) enum CliJsonError {
     #[error("the document cannot be read")]
     Xml(#[from] XmlError),
-    #[error("<{element}> in <{parent}> is not known to the AWS CLI's form of the document; use `weir accounts apply`, which carries it through")]
+    #[error(
+        "<{element}> in <{parent}> is not known to the AWS CLI's form of the document; use `weir accounts apply`, which carries it through"
+    )]
     Unknown { parent: String, element: String },
     #[error("<{element}> holds `{text}`, which is not {expected}")]
     Value { element: String, text: String, expected: &'static str },
@@ -59,7 +61,10 @@ const REPLICATION_RULE: &[Field] = &[
     text("ID"),
     number("Priority"),
     text("Prefix"),
-    one("Filter", &[text("Prefix"), one("Tag", TAG), one("And", &[text("Prefix"), many("Tag", "Tags", TAG)])]),
+    one(
+        "Filter",
+        &[text("Prefix"), one("Tag", TAG), one("And", &[text("Prefix"), many("Tag", "Tags", TAG)])],
+    ),
     text("Status"),
     one(
         "SourceSelectionCriteria",
@@ -168,10 +173,8 @@ pub(super) fn notifications(document: &str) -> Result<Value, CliJsonError> {
 fn structure(element: &Element, fields: &[Field]) -> Result<Value, CliJsonError> {
     let mut json = Map::new();
     for child in element.children() {
-        let unknown = || CliJsonError::Unknown {
-            parent: element.name().to_owned(),
-            element: child.name().to_owned(),
-        };
+        let unknown =
+            || CliJsonError::Unknown { parent: element.name().to_owned(), element: child.name().to_owned() };
         let field = fields.iter().find(|field| field.xml == child.name()).ok_or_else(unknown)?;
         let value = value(child, &field.shape)?;
         if field.is_list {

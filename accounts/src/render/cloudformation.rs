@@ -1,8 +1,8 @@
 //! CloudFormation: what it can do without touching what others own.
 
+use super::RenderError;
 use super::output::Rendered;
 use super::wanted::{Covered, Document, Wanted, WantedDestination, WantedMember, WantedRole};
-use super::RenderError;
 use crate::desired::ROLE_PATH;
 use crate::inventory::EncryptionAlgorithm;
 use crate::policy::{INLINE_POLICY_NAME, role_description};
@@ -116,7 +116,8 @@ fn bucket(destination: &WantedDestination<'_>) -> Value {
         "Tags": managed_tags(),
     });
     if let (Some(queue), Some(fields)) = (destination.queue, properties.as_object_mut()) {
-        let configuration = json!({ "QueueConfigurations": [{ "Event": "s3:ObjectCreated:*", "Queue": queue }] });
+        let configuration =
+            json!({ "QueueConfigurations": [{ "Event": "s3:ObjectCreated:*", "Queue": queue }] });
         fields.insert("NotificationConfiguration".to_owned(), configuration);
     }
     json!({

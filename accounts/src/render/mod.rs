@@ -63,6 +63,7 @@ pub fn render(inventory: &Inventory, desired: &Desired, format: Format) -> Resul
     for finding in plan.findings.iter().filter(|finding| finding.severity <= Severity::Warning) {
         rendered.notes.push(finding_text(finding));
     }
+    rendered.is_partial |= plan.has_refusals();
     readme::write(&wanted, format, &mut rendered);
     Ok(rendered)
 }

@@ -17,6 +17,8 @@ pub struct Rendered {
     pub files: Vec<RenderedFile>,
     /// What a person has to know or do, one sentence each.
     pub notes: Vec<String>,
+    /// Accounts or buckets are left out, as the plan refuses them or no tool takes a document; the notes say which.
+    pub is_partial: bool,
 }
 
 /// One file.

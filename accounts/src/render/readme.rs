@@ -47,8 +47,7 @@ fn bundle_step(rendered: &Rendered) -> Option<String> {
     })
 }
 
-const PROVE: &str =
-    "Prove it: `weir accounts verify`. It needs the role of infra/cloudformation/member-role.yaml, with `Mode` = `verify`.";
+const PROVE: &str = "Prove it: `weir accounts verify`. It needs the role of infra/cloudformation/member-role.yaml, with `Mode` = `verify`.";
 
 fn cloudformation_steps(rendered: &Rendered) -> Vec<String> {
     let mut steps = Vec::new();
@@ -74,7 +73,10 @@ fn cloudformation_steps(rendered: &Rendered) -> Vec<String> {
 fn terraform_steps(rendered: &Rendered) -> Vec<String> {
     let mut steps = Vec::new();
     if has(rendered, "log-account/") {
-        steps.push("With credentials of the log account: `terraform -chdir=log-account init`, then `apply`.".to_owned());
+        steps.push(
+            "With credentials of the log account: `terraform -chdir=log-account init`, then `apply`."
+                .to_owned(),
+        );
     }
     if has(rendered, "members/") {
         steps.push(

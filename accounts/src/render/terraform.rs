@@ -247,8 +247,7 @@ fn bucket_resources(
         after.push(format!("aws_s3_bucket_lifecycle_configuration.{label}"));
     }
     // Old versions have their rule before there are any.
-    let lifecycle: Vec<String> =
-        after.iter().filter(|other| other.contains("lifecycle")).cloned().collect();
+    let lifecycle: Vec<String> = after.iter().filter(|other| other.contains("lifecycle")).cloned().collect();
     let import = (bucket.source.versioning != Versioning::Unversioned).then(|| name.to_string());
     module.add("aws_s3_bucket_versioning", &label, region, import, versioning(name, &lifecycle));
     covered.add_bucket("PutBucketVersioning", name);
@@ -296,7 +295,11 @@ fn replication_rule(rule: &Element) -> Value {
         "access_control_translation": { "owner": text(&["Destination", "AccessControlTranslation", "Owner"]) },
     });
     let optional = [
-        ("storage_class", has(&["Destination", "StorageClass"]), json!(text(&["Destination", "StorageClass"]))),
+        (
+            "storage_class",
+            has(&["Destination", "StorageClass"]),
+            json!(text(&["Destination", "StorageClass"])),
+        ),
         (
             "encryption_configuration",
             has(&["Destination", "EncryptionConfiguration"]),

@@ -105,7 +105,8 @@ fn every_write_of_the_plan_is_in_a_template_or_in_a_script() {
 
 #[test]
 fn templates_own_nothing_of_others() {
-    let of_others = ["DenyInsecureTransport", "Administrators", "thumbnails", "exports-to-glacier", "billing-backup"];
+    let of_others =
+        ["DenyInsecureTransport", "Administrators", "thumbnails", "exports-to-glacier", "billing-backup"];
     for format in [Format::Cloudformation, Format::Terraform] {
         let files = files(format);
         let is_tools = |path: &str| path.starts_with("bundle/") || path == "README.md";
@@ -114,8 +115,11 @@ fn templates_own_nothing_of_others() {
                 assert!(!text.contains(name), "{path} holds {name}");
             }
         }
-        let bundle: String =
-            files.iter().filter(|(path, _)| path.starts_with("bundle/")).map(|(_, text)| text.as_str()).collect();
+        let bundle: String = files
+            .iter()
+            .filter(|(path, _)| path.starts_with("bundle/"))
+            .map(|(_, text)| text.as_str())
+            .collect();
         for name in of_others {
             assert!(bundle.contains(name), "the bundle carries {name} through");
         }
@@ -267,7 +271,9 @@ fn documents_of_the_scripts_are_the_planned_ones() {
         };
         let target = action.write.target().to_string();
         let short = target.rsplit('/').next().unwrap();
-        let Some(text) = files.get(&format!("bundle/{}/{kind}-{short}.json", action.account)) else { continue };
+        let Some(text) = files.get(&format!("bundle/{}/{kind}-{short}.json", action.account)) else {
+            continue;
+        };
         let (rendered, planned): (Value, Value) =
             (serde_json::from_str(text).unwrap(), serde_json::from_str(&document.after).unwrap());
         assert_eq!(rendered, planned);
@@ -305,13 +311,15 @@ fn a_rule_that_the_cli_cannot_carry_is_left_to_apply() {
     let member = inventory.members.get_mut(&AccountId::new("222222222222").unwrap()).unwrap();
     let bucket = member.buckets.values_mut().find(|bucket| bucket.replication.is_some()).unwrap();
     let text = bucket.replication.clone().unwrap();
-    bucket.replication = Some(text.replace("<Status>Enabled</Status>", "<Status>Enabled</Status><Novelty>1</Novelty>"));
+    bucket.replication =
+        Some(text.replace("<Status>Enabled</Status>", "<Status>Enabled</Status><Novelty>1</Novelty>"));
     let rendered = render(&inventory, &desired(), Format::Cloudformation).unwrap();
     assert!(
         rendered.notes.iter().any(|note| note.contains("<Novelty>") && note.contains("weir accounts apply")),
         "{:#?}",
         rendered.notes
     );
+    assert!(rendered.is_partial);
     let script = rendered.files.iter().find(|file| file.path == "bundle/222222222222/run.sh").unwrap();
     assert!(!script.text.contains("replace replication exports-logs"), "{}", script.text);
     assert!(!script.text.contains("canary exports-logs"), "a canary needs its rule\n{}", script.text);
@@ -329,11 +337,13 @@ fn a_stopped_plan_renders_nothing() {
 fn a_folder_is_kept_free_of_old_scripts_and_of_surprises() {
     let folder = std::env::temp_dir().join(format!("weir-render-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    let file = |path: &str| RenderedFile { path: path.into(), text: "x".into(), executable: path.ends_with(".sh") };
-    let first = Rendered { files: vec![file("a/run.sh"), file("b.json")], notes: Vec::new() };
+    let file =
+        |path: &str| RenderedFile { path: path.into(), text: "x".into(), executable: path.ends_with(".sh") };
+    let first =
+        Rendered { files: vec![file("a/run.sh"), file("b.json")], notes: Vec::new(), is_partial: false };
     first.write(&folder).unwrap();
     std::fs::write(folder.join("a/terraform.tfstate"), "state").unwrap();
-    let second = Rendered { files: vec![file("b.json")], notes: Vec::new() };
+    let second = Rendered { files: vec![file("b.json")], notes: Vec::new(), is_partial: false };
     second.write(&folder).unwrap();
     assert!(!folder.join("a/run.sh").exists(), "an old script must not stay");
     assert!(folder.join("a/terraform.tfstate").exists(), "what we did not write stays");
@@ -381,7 +391,8 @@ fn rules_of_terraform_say_what_the_planned_rules_say() {
     let files = files(Format::Terraform);
     let mut compared = 0;
     for action in &plan.actions {
-        let Write::PutBucketReplication { bucket, stage: plan::ReplicationStage::Wide, document } = &action.write
+        let Write::PutBucketReplication { bucket, stage: plan::ReplicationStage::Wide, document } =
+            &action.write
         else {
             continue;
         };
@@ -444,7 +455,10 @@ fn xml(resource: &Value) -> String {
             )
         })
         .collect();
-    format!("<ReplicationConfiguration><Role>{}</Role>{rules}</ReplicationConfiguration>", text(&resource["role"]))
+    format!(
+        "<ReplicationConfiguration><Role>{}</Role>{rules}</ReplicationConfiguration>",
+        text(&resource["role"])
+    )
 }
 
 /// Actions of a template of infra/, each with the comment beside it.
@@ -468,7 +482,8 @@ fn assert_explains(template: &str, expected: &[Reason], besides: &[&str]) {
         assert!(actions.remove(*other).is_some(), "{template} lacks {other}");
     }
     for reason in expected {
-        let why = actions.remove(reason.action).unwrap_or_else(|| panic!("{template} lacks {}", reason.action));
+        let why =
+            actions.remove(reason.action).unwrap_or_else(|| panic!("{template} lacks {}", reason.action));
         assert!(why.contains(reason.why), "{template}, {}: {why:?} and {:?}", reason.action, reason.why);
     }
     assert!(actions.is_empty(), "{template} asks for what nobody needs: {actions:?}");

@@ -90,9 +90,8 @@ impl<'a> Wanted<'a> {
         let mut members = Vec::new();
         for account in &plan.accounts {
             let Some(member) = inventory.members.get(&account.id) else { continue };
-            let accepted = |bucket: &&BucketPlan| {
-                bucket.account == account.id && bucket.state != PlannedState::Refused
-            };
+            let accepted =
+                |bucket: &&BucketPlan| bucket.account == account.id && bucket.state != PlannedState::Refused;
             let buckets: Vec<&BucketPlan> = plan.buckets.iter().filter(accepted).collect();
             if buckets.is_empty() {
                 continue;
@@ -107,11 +106,7 @@ impl<'a> Wanted<'a> {
                     .collect::<Result<_, _>>()?,
             });
         }
-        Ok(Wanted {
-            log_account: &inventory.log_account.id,
-            destinations,
-            members,
-        })
+        Ok(Wanted { log_account: &inventory.log_account.id, destinations, members })
     }
 }
 
