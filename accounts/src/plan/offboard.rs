@@ -17,7 +17,7 @@ use crate::policy::{INLINE_POLICY_NAME, KeyAccess, OwnStatement, merge};
 use crate::replication::{LIFECYCLE_RULE_ID, ReplicationConfiguration, RoleOnConfiguration, remove};
 use std::collections::BTreeSet;
 
-/// Plans to take `accounts` out. Pure, like [`super::build`].
+/// Plans to take `accounts` out. Pure, like [`super::build()`].
 pub fn offboard(inventory: &Inventory, desired: &Desired, accounts: &BTreeSet<AccountId>) -> Plan {
     let mut offboarding = Offboarding {
         inventory,
