@@ -15,6 +15,7 @@ mod faults;
 mod http;
 mod iam;
 mod kms;
+pub mod oracle;
 mod organizations;
 mod policy;
 mod replication;

@@ -18,6 +18,8 @@ pub(crate) struct State {
     pub(crate) clock: Clock,
     /// Sessions by access key.
     pub(crate) sessions: HashMap<String, Session>,
+    /// How many sessions were ever given: part of the next one's key.
+    pub(crate) given: u64,
     pub(crate) faults: Faults,
     pub(crate) random: fastrand::Rng,
     /// Replication under way.
@@ -68,6 +70,7 @@ impl State {
             world,
             clock: Clock::now(),
             sessions: HashMap::new(),
+            given: 0,
             faults: Faults::default(),
             random,
             replication: Queue::default(),

@@ -215,4 +215,18 @@ mod tests {
             assert!(Element::parse(document).is_err(), "{document:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_survives(text in "[^\r\u{0}-\u{8}\u{b}-\u{1f}\u{fffe}\u{ffff}]{0,40}") {
+            let element = Element::new("A").text("B", text);
+            let read = Element::parse(&element.document(S3_NAMESPACE)).unwrap();
+            proptest::prop_assert_eq!(read, element);
+        }
+
+        #[test]
+        fn no_document_panics(document in "[<>/&;a!\\[\\]?=' ]{0,40}") {
+            let _ = Element::parse(&document);
+        }
+    }
 }

@@ -44,16 +44,24 @@ pub(crate) struct Denial {
     pub(crate) sid: Option<String>,
 }
 
+impl Source {
+    /// Its name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity-based policy",
+            Self::Resource => "resource-based policy",
+            Self::ServiceControl => "service control policy",
+            Self::Boundary => "permissions boundary",
+            Self::Session => "session policy",
+        }
+    }
+}
+
 impl Denial {
     /// The end of the message ("Troubleshoot access denied error messages", IAM User Guide).
     pub(crate) fn reason(&self, action: &str) -> String {
-        let (article, kind) = match self.source {
-            Source::Identity => ("an", "identity-based policy"),
-            Source::Resource => ("a", "resource-based policy"),
-            Source::ServiceControl => ("a", "service control policy"),
-            Source::Boundary => ("a", "permissions boundary"),
-            Source::Session => ("a", "session policy"),
-        };
+        let kind = self.source.name();
+        let article = if self.source == Source::Identity { "an" } else { "a" };
         if self.explicit {
             format!("with an explicit deny in {article} {kind}")
         } else {

@@ -224,4 +224,12 @@ mod tests {
             assert_eq!(Document::parse(text), Err(problem), "{text}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            let _ = Document::parse(&text);
+            let _ = Document::parse(&format!(r#"{{"Statement":[{text}]}}"#));
+        }
+    }
 }

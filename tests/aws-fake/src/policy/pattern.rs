@@ -198,4 +198,31 @@ mod tests {
             None
         );
     }
+
+    /// The definition, without care for time.
+    fn slow(pattern: &[char], text: &[char]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((&'*', rest)), Some((_, after))) => slow(rest, text) || slow(pattern, after),
+            (Some((&'*', rest)), None) => slow(rest, text),
+            (Some((&'?', rest)), Some((_, after))) => slow(rest, after),
+            (Some((one, rest)), Some((other, after))) => one == other && slow(rest, after),
+            _ => false,
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn globs_match_as_their_definition(pattern in "[ab*?]{0,8}", text in "[ab]{0,8}") {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            proptest::prop_assert_eq!(glob_matches(&pattern, &text), slow(&chars(&pattern), &chars(&text)));
+        }
+
+        #[test]
+        fn no_pattern_panics(pattern in ".{0,40}", text in ".{0,40}") {
+            let context = Context::default();
+            glob_matches(&pattern, &text);
+            arn_matches(&pattern, &text, Some(&context));
+        }
+    }
 }

@@ -10,17 +10,17 @@ use crate::world::{Bucket, KeyState, ObjectVersion, ReplicationStatus, World};
 use crate::xml::Element;
 
 /// One version to one destination.
-pub(super) struct Attempt<'a> {
-    pub(super) now_ms: i64,
-    pub(super) source: &'a Target,
-    pub(super) version: &'a ObjectVersion,
+pub(crate) struct Attempt<'a> {
+    pub(crate) now_ms: i64,
+    pub(crate) source: &'a Target,
+    pub(crate) version: &'a ObjectVersion,
     /// The ARN of the replication role.
-    pub(super) role: &'a str,
-    pub(super) rule: &'a Rule,
+    pub(crate) role: &'a str,
+    pub(crate) rule: &'a Rule,
 }
 
 /// The replica, or the reason of failure.
-pub(super) fn judge(world: &World, attempt: &Attempt<'_>) -> Result<ObjectVersion, &'static str> {
+pub(crate) fn judge(world: &World, attempt: &Attempt<'_>) -> Result<ObjectVersion, &'static str> {
     let source = world.buckets.get(&attempt.source.bucket).ok_or("SrcBucketNotFound")?;
     let role = assume(world, attempt, source)?;
     read_source(world, attempt, source, &role)?;
@@ -167,6 +167,10 @@ fn use_key(
     bucket_key: bool,
     action: &str,
 ) -> Result<(), KeyProblem> {
+    if let Some(rest) = key.strip_suffix(":alias/aws/s3") {
+        // The key that AWS manages, which an account's policies need not allow and no other account may use.
+        return if rest.ends_with(role.account()) { Ok(()) } else { Err(KeyProblem::Denied) };
+    }
     // A name that is not an ARN is looked up in the account that asks, which is that of the role.
     let arn = resolve(world, key, role.account(), region, true).ok_or(KeyProblem::Absent)?;
     let (owner, found) = world.key(&arn).filter(|(_, key)| key.region == region).ok_or(KeyProblem::Absent)?;
@@ -212,7 +216,8 @@ fn encryption_of_replica(attempt: &Attempt<'_>, bucket: &Bucket) -> ReplicaEncry
     }
     match by_default("SSEAlgorithm") {
         Some(algorithm) if algorithm.starts_with("aws:kms") => {
-            let key = by_default("KMSMasterKeyID").unwrap_or("alias/aws/s3").to_owned();
+            let managed = || format!("arn:aws:kms:{}:{}:alias/aws/s3", bucket.region, bucket.owner);
+            let key = by_default("KMSMasterKeyID").map_or_else(managed, str::to_owned);
             ReplicaEncryption {
                 algorithm: algorithm.to_owned(),
                 key: Some((key, "kms:GenerateDataKey")),
@@ -274,7 +279,7 @@ fn write_destination(
                 },
             )?;
         }
-        kms_key = resolve(world, key, role.account(), &bucket.region, true);
+        kms_key = resolve(world, key, role.account(), &bucket.region, true).or_else(|| Some(key.clone()));
     }
     let given = enforced || attempt.rule.destination.owner_override;
     let class = attempt.rule.destination.storage_class.clone();

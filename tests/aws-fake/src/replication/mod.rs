@@ -9,7 +9,10 @@ mod judge;
 
 use std::collections::BTreeMap;
 
-use self::judge::{Attempt, judge};
+use serde_json::json;
+
+pub(crate) use self::judge::{Attempt, judge};
+
 use crate::s3::{ReplicationConfiguration, Target};
 use crate::state::State;
 use crate::world::{Bucket, ObjectVersion, ReplicationStatus};
@@ -53,7 +56,7 @@ impl Queue {
 }
 
 /// The configuration of a bucket.
-fn configuration(bucket: &Bucket) -> Option<ReplicationConfiguration> {
+pub(crate) fn configuration(bucket: &Bucket) -> Option<ReplicationConfiguration> {
     let document = Element::parse(bucket.replication.as_deref()?).ok()?;
     ReplicationConfiguration::read(&document).ok()
 }
@@ -156,13 +159,17 @@ impl State {
             return None;
         }
         let mut failure = None;
+        let mut failed = Vec::new();
         let mut replicas = Vec::new();
         for rule in rules {
             let attempt =
                 Attempt { now_ms, source: &target, version: &version, role: &configuration.role, rule };
             match judge(&self.world, &attempt) {
                 Ok(replica) => replicas.push((rule.destination.bucket.clone(), replica)),
-                Err(reason) => failure = failure.or(Some(reason)),
+                Err(reason) => {
+                    failure = failure.or(Some(reason));
+                    failed.push((rule.id.clone(), rule.destination.bucket.clone(), rule.metrics, reason));
+                }
             }
         }
         for (destination, replica) in replicas {
@@ -177,6 +184,19 @@ impl State {
             }
         }
         self.finish(task, failure);
+        for (rule, destination, metrics, reason) in failed {
+            // Failures are told of rules with metrics alone.
+            if metrics && !version.delete_marker {
+                let data = json!({
+                    "replicationRuleId": rule,
+                    "destinationBucket": format!("arn:aws:s3:::{destination}"),
+                    "s3Operation": "OBJECT_PUT",
+                    "requestTime": crate::clock::iso_ms(version.modified_ms),
+                    "failureReason": reason,
+                });
+                crate::s3::announce_failure(self, now_ms, &target, data);
+            }
+        }
         Some(())
     }
 

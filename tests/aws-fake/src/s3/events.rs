@@ -1,8 +1,9 @@
 //! Event notifications to SQS ("Event message structure", Amazon S3 User Guide).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::Target;
 use crate::policy::{Context, Identity, Subject, authorize};
 use crate::state::State;
 use crate::world::World;
@@ -83,6 +84,16 @@ pub(super) fn may_send(world: &World, now_ms: i64, bucket: &str, queue: &str) ->
 
 /// Sends the events of a key's current version, e.g. `ObjectCreated:Put`, to the queues that want them.
 pub(crate) fn announce(state: &mut State, now_ms: i64, bucket: &str, key: &str, event: &str) {
+    send(state, now_ms, bucket, key, event, None);
+}
+
+/// Sends the event of a replication that failed, with what is told about it.
+pub(crate) fn announce_failure(state: &mut State, now_ms: i64, source: &Target, data: Value) {
+    let event = "Replication:OperationFailedReplication";
+    send(state, now_ms, &source.bucket, &source.key, event, Some(data));
+}
+
+fn send(state: &mut State, now_ms: i64, bucket: &str, key: &str, event: &str, replication: Option<Value>) {
     let Some(found) = state.world.buckets.get(bucket) else { return };
     let Some(configuration) = found.notification.as_deref().and_then(|text| Element::parse(text).ok()) else {
         return;
@@ -105,7 +116,7 @@ pub(crate) fn announce(state: &mut State, now_ms: i64, bucket: &str, key: &str, 
                 fields.insert("versionId".to_owned(), version.version_id.clone().into());
             }
         }
-        let body = json!({ "Records": [{
+        let mut record = json!({
             "eventVersion": "2.1",
             "eventSource": "aws:s3",
             "awsRegion": found.region,
@@ -124,7 +135,11 @@ pub(crate) fn announce(state: &mut State, now_ms: i64, bucket: &str, key: &str, 
                 },
                 "object": object,
             },
-        }]});
+        });
+        if let (Some(data), Some(record)) = (&replication, record.as_object_mut()) {
+            record.insert("replicationEventData".to_owned(), data.clone());
+        }
+        let body = json!({ "Records": [record] });
         messages.push((rule.queue, body.to_string()));
     }
     for (queue, body) in messages {

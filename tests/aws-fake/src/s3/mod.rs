@@ -18,7 +18,7 @@ mod rule;
 
 use percent_encoding::percent_decode_str;
 
-pub(crate) use self::events::announce;
+pub(crate) use self::events::{announce, announce_failure};
 pub(crate) use self::object::{etag, place_replica};
 pub(crate) use self::rule::{ReplicationConfiguration, Rule};
 

@@ -31,6 +31,8 @@ pub(crate) struct Rule {
     /// Whether objects that KMS encrypts are replicated.
     pub(crate) kms_objects: bool,
     pub(crate) destination: Destination,
+    /// Whether replication metrics are on.
+    pub(crate) metrics: bool,
 }
 
 /// Where a rule replicates to.
@@ -197,7 +199,7 @@ impl Rule {
         let kms = criteria.and_then(|criteria| criteria.child("SseKmsEncryptedObjects"));
         let kms_objects = kms.map(status).transpose()?.flatten().unwrap_or(false);
         let destination = element.child("Destination").ok_or_else(malformed_xml)?;
-        let destination = read_destination(destination, second_version)?;
+        let (destination, metrics) = read_destination(destination, second_version)?;
         if kms_objects && destination.kms_key.is_none() {
             return Err(invalid_request(
                 "EncryptionConfiguration with a ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects is enabled",
@@ -219,6 +221,7 @@ impl Rule {
             delete_markers: delete_markers.unwrap_or(!second_version),
             kms_objects,
             destination,
+            metrics,
         })
     }
 }
@@ -258,7 +261,7 @@ fn read_filter(filter: &Element) -> Result<(String, BTreeMap<String, String>), A
     }
 }
 
-fn read_destination(element: &Element, second_version: bool) -> Result<Destination, AwsError> {
+fn read_destination(element: &Element, second_version: bool) -> Result<(Destination, bool), AwsError> {
     let known = [
         "Bucket",
         "Account",
@@ -314,11 +317,12 @@ fn read_destination(element: &Element, second_version: bool) -> Result<Destinati
     }
     let encryption = element.child("EncryptionConfiguration");
     let kms_key = encryption.and_then(|part| part.child_text("ReplicaKmsKeyID")).map(str::to_owned);
-    Ok(Destination {
+    let destination = Destination {
         bucket: bucket.to_owned(),
         account,
         owner_override: translation.is_some(),
         storage_class,
         kms_key,
-    })
+    };
+    Ok((destination, metrics))
 }

@@ -167,7 +167,8 @@ fn give(
     global: bool,
 ) -> Reply {
     let seed = state.world.settings.seed;
-    let number = (state.sessions.len() as u64 + state.counts.total).to_string();
+    state.given += 1;
+    let number = state.given.to_string();
     let access_key = format!("ASIA{}", base32(16, seed, &["session", unique_id, &number]));
     let token = format!("FwoGZXIvYXdzE{}", base32(96, seed, &["token", unique_id, &number]));
     let arn = identity.arn();

@@ -47,6 +47,9 @@ async fn key_policies_are_checked_and_decide() {
     absent["Statement"][0]["Principal"] =
         json!({"AWS": [format!("arn:aws:iam::{LOG}:root"), format!("arn:aws:iam::{LOG}:role/absent")]});
     assert_eq!(code(&put(&absent).await), "MalformedPolicyDocumentException");
+    let mut long = policy.clone();
+    long["Statement"][0]["Sid"] = json!("A".repeat(32_768));
+    assert_eq!(code(&put(&long).await), "LimitExceededException");
     let statements = policy["Statement"].as_array_mut().unwrap();
     statements.push(json!({"Sid": "Weir", "Effect": "Allow", "Principal": {"AWS": member(0)}, "Action": "kms:DescribeKey", "Resource": "*"}));
     assert_eq!(code(&put(&policy).await), "ok");

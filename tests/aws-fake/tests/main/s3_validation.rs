@@ -428,6 +428,10 @@ async fn notifications_are_proven_when_they_are_put() {
         "InvalidArgument"
     );
     assert_eq!(code(&put(&format!("{good}-absent"), "s3:ObjectCreated:*", "").await), "InvalidArgument");
+    let fifo = json!({"eu-west-1/weir.fifo": {"attributes": {"FifoQueue": "true"}}});
+    fake.patch(json!({"accounts": {LOG: {"queues": fifo}}})).await;
+    let outcome = put(&good.replace("weir-logs", "weir.fifo"), "s3:ObjectCreated:*", "").await;
+    assert_eq!((code(&outcome).as_str(), message(&outcome).contains("FIFO")), ("InvalidArgument", true));
     fake.patch(json!({"accounts": {LOG: {"queues": {"eu-west-1/weir-logs": {"policy": null}}}}})).await;
     let outcome = put(&good, "s3:ObjectCreated:*", "").await;
     assert_eq!(code(&outcome), "InvalidArgument");
@@ -464,6 +468,10 @@ async fn object_lock_and_malformed_documents() {
         let (_, body) = fake.raw(&config, "PUT", &path(what), &document).await;
         assert_eq!(code_of(&body), code, "{what} {body}");
     }
+    fake.patch(json!({"buckets": {"elsewhere": {"owner": member(0), "region": "us-east-1"}}})).await;
+    let logging = "<BucketLoggingStatus><LoggingEnabled><TargetBucket>elsewhere</TargetBucket></LoggingEnabled></BucketLoggingStatus>";
+    let (_, body) = fake.raw(&config, "PUT", &path("logging"), logging).await;
+    assert_eq!(code_of(&body), "CrossLocationLoggingProhibited");
     assert_eq!(fake.raw(&config, "GET", "/bucket-x?torrent", "").await.0, 404);
     assert_eq!(fake.raw(&config, "GET", &format!("/{}/k?torrent", source()), "").await.0, 501);
 }

@@ -90,6 +90,26 @@ async fn durations_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_chained_role_lasts_an_hour_at_most() {
+    let fake = Fake::small().await;
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": member(0)}, "Action": "sts:AssumeRole"}]});
+    fake.patch(
+        json!({"accounts": {member(1): {"roles": {MEMBER_ROLE: {"trust": trust, "max_session_s": 43200}}}}}),
+    )
+    .await;
+    let client = Client::new(&fake.member(&member(0)).await);
+    let assume = |seconds: i32| {
+        let arn = role(&member(1), MEMBER_ROLE);
+        client.assume_role().role_arn(arn).role_session_name("test").duration_seconds(seconds).send()
+    };
+    assert_eq!(code(&assume(3_600).await), "ok");
+    let outcome = assume(7_200).await;
+    assert_eq!(code(&outcome), "ValidationError");
+    assert!(message(&outcome).contains("role chaining"));
+}
+
+#[tokio::test]
 async fn opt_in_regions_must_be_enabled_and_dislike_global_tokens() {
     let fake = Fake::small().await;
     let assume = |region: &str| {
@@ -111,4 +131,30 @@ async fn opt_in_regions_must_be_enabled_and_dislike_global_tokens() {
     assert_eq!(code(&s3(&config).list_buckets().send().await), "InvalidToken");
     let config = fake.config(&global.access_key_id, Some(&global.session_token), "eu-west-1");
     assert_eq!(code(&s3(&config).list_buckets().send().await), "ok");
+}
+
+#[tokio::test]
+async fn trust_may_be_of_an_organization_or_of_a_named_session() {
+    let fake = Fake::small().await;
+    let trust = |statement: serde_json::Value| {
+        json!({"accounts": {member(0): {"roles": {MEMBER_ROLE: {
+            "trust": {"Version": "2012-10-17", "Statement": [statement]}}}}}})
+    };
+    let assume = async |config: &aws_types::SdkConfig| {
+        let arn = role(&member(0), MEMBER_ROLE);
+        code(&Client::new(config).assume_role().role_arn(arn).role_session_name("test").send().await)
+    };
+    let organization = |id: &str| {
+        json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole", "Condition": {
+            "StringEquals": {"aws:PrincipalOrgID": id, "aws:PrincipalAccount": "100000000000"},
+            "ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:user/*"}}})
+    };
+    fake.patch(trust(organization("o-other"))).await;
+    assert_eq!(assume(&fake.management()).await, "AccessDenied");
+    fake.patch(trust(organization("o-a1b2c3d4e5"))).await;
+    assert_eq!(assume(&fake.management()).await, "ok");
+    assert_eq!(assume(&fake.log()).await, "AccessDenied");
+    // The root of an account cannot assume roles at all.
+    fake.patch(json!({"accounts": {"100000000000": {"access_keys": {"AKIAROOT000000000001": {"principal": "root"}}}}})).await;
+    assert_eq!(assume(&fake.config("AKIAROOT000000000001", None, REGION)).await, "AccessDenied");
 }

@@ -119,7 +119,7 @@ impl Fake {
         self.http(method, path, &headers, body).await
     }
 
-    async fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
+    pub(crate) async fn http(&self, method: &str, path: &str, headers: &str, body: &str) -> (u16, String) {
         let address = self.server.endpoint().replace("http://", "");
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         let request = format!(

@@ -113,6 +113,11 @@ fn service_control_policies_deny_members_but_not_the_management_account() {
     );
     let admin = role(&world, "100000000000", "admin");
     assert_eq!(ask(&world, &admin, "100000000000", None, "s3:DeleteBucket", bucket), Ok(()));
+    let mut linked = world.clone();
+    let account = linked.accounts.get_mut("111111111111").unwrap();
+    account.roles.get_mut("weir-replication").unwrap().path =
+        "/aws-service-role/s3.amazonaws.com/".to_owned();
+    assert_eq!(ask(&linked, &full, "111111111111", None, "s3:DeleteBucket", bucket), Ok(()));
     // Every level must allow.
     world.organization.as_mut().unwrap().root_policies.clear();
     assert_eq!(
