@@ -154,11 +154,14 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         Err(StepError::Failed(Failure {
-            text: format!("{} of {} reads back otherwise than it was written", action.write.operation(), action.write.target()),
+            text: format!(
+                "{} of {} reads back otherwise than it was written",
+                action.write.operation(),
+                action.write.target()
+            ),
             ..stale(action)
         }))
     }
-
 }
 
 fn waiting(pending: &Pending<'_>, reason: &str, until: Option<jiff::Timestamp>) -> Waiting {

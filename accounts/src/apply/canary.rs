@@ -60,7 +60,11 @@ struct Path<'a> {
 
 impl Run<'_> {
     /// Takes a canary as far as it goes now.
-    pub(super) async fn advance(&self, log_session: &Session, pending: &Pending<'_>) -> Result<Stage, StepError> {
+    pub(super) async fn advance(
+        &self,
+        log_session: &Session,
+        pending: &Pending<'_>,
+    ) -> Result<Stage, StepError> {
         self.check_stop()?;
         let Some(path) = self.path(pending.canary) else {
             return Ok(Stage::Proven(None));
@@ -100,7 +104,10 @@ impl Run<'_> {
             }
             Some(ReplicationStatus::Failed) => self.after_failure(pending, &path, &canary).await,
             None => self.after_no_rule(pending, &path, &canary).await,
-            Some(_) if self.clock.now().duration_since(canary.written) > REPLICA_WAIT => {
+            Some(_)
+                if self.clock.now().duration_since(canary.written) > REPLICA_WAIT
+                    && std::time::Instant::now() >= self.looks_until =>
+            {
                 Err(StepError::Failed(slow(&path, &canary)))
             }
             Some(_) => Ok(waiting_for_replica(&canary)),
@@ -135,12 +142,14 @@ impl Run<'_> {
         let account = &pending.canary.account;
         let now = self.clock.now();
         let versioning = self.journal.versioning_enabled(account, path.name).map(|time| {
-            (time.saturating_add(VERSIONING_WAIT), "versioning was enabled; S3 asks for 15 minutes before objects")
+            (
+                time.saturating_add(VERSIONING_WAIT),
+                "versioning was enabled; S3 asks for 15 minutes before objects",
+            )
         });
-        let role = self
-            .journal
-            .role_changed(account)
-            .map(|time| (time.saturating_add(ROLE_WAIT), "the replication role is new; IAM needs some seconds"));
+        let role = self.journal.role_changed(account).map(|time| {
+            (time.saturating_add(ROLE_WAIT), "the replication role is new; IAM needs some seconds")
+        });
         [versioning, role]
             .into_iter()
             .flatten()
@@ -189,7 +198,10 @@ impl Run<'_> {
         let account = &pending.canary.account;
         if self.role_is_new(account) && pending.written.load(Ordering::Relaxed) < CANARIES {
             let until = self.clock.now().saturating_add(ROLE_WAIT).ok();
-            return Ok(Stage::Waiting { until, reason: "the replication role was too new; another canary follows".into() });
+            return Ok(Stage::Waiting {
+                until,
+                reason: "the replication role was too new; another canary follows".into(),
+            });
         }
         Err(StepError::Failed(Failure {
             code: FailureCode::CanaryFailed,
@@ -220,7 +232,10 @@ impl Run<'_> {
         }
         self.drop_canary(pending, path).await?;
         if pending.written.load(Ordering::Relaxed) < CANARIES {
-            return Ok(Stage::Waiting { until: None, reason: "no rule applied to the canary; another follows".into() });
+            return Ok(Stage::Waiting {
+                until: None,
+                reason: "no rule applied to the canary; another follows".into(),
+            });
         }
         Err(StepError::Failed(Failure {
             code: FailureCode::CanaryFailed,
@@ -256,10 +271,7 @@ fn slow(path: &Path<'_>, canary: &WrittenCanary) -> Failure {
         code: FailureCode::Slow,
         resource: Some(path.name.to_string()),
         region: Some(path.source.region.clone()),
-        text: format!(
-            "the canary {} of {} has been PENDING for more than 15 minutes",
-            canary.key, path.name
-        ),
+        text: format!("the canary {} of {} has been PENDING for more than 15 minutes", canary.key, path.name),
         cure: "S3 is behind, and goes on; the rule was not widened: run it again later".into(),
     }
 }

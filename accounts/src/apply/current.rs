@@ -71,9 +71,8 @@ async fn read_role(session: &Session, write: &Write) -> Result<Option<String>, C
         Write::CreateRole { name, .. }
         | Write::UpdateAssumeRolePolicy { name, .. }
         | Write::DeleteRole { name, .. } => iam.trust_policy(name).await,
-        Write::PutRolePolicy { name, policy_name, .. } | Write::DeleteRolePolicy { name, policy_name, .. } => {
-            iam.role_policy(name, policy_name).await
-        }
+        Write::PutRolePolicy { name, policy_name, .. }
+        | Write::DeleteRolePolicy { name, policy_name, .. } => iam.role_policy(name, policy_name).await,
         _ => Ok(None),
     }
 }
@@ -124,12 +123,7 @@ pub(super) fn judge(write: &Write, current: &Current) -> Verdict {
     }
 }
 
-fn put(
-    current: Option<&str>,
-    before: Option<&str>,
-    after: &str,
-    same: fn(&str, &str) -> bool,
-) -> Verdict {
+fn put(current: Option<&str>, before: Option<&str>, after: &str, same: fn(&str, &str) -> bool) -> Verdict {
     match (current, before) {
         (Some(current), _) if same(current, after) => Verdict::Done,
         (None, None) => Verdict::Write,
@@ -273,11 +267,17 @@ mod tests {
     #[test]
     fn documents_are_compared_by_what_they_say() {
         let statement = |sid: &str| {
-            format!(r#"{{"Version": "2012-10-17", "Statement": [{{"Sid": "{sid}", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}}]}}"#)
+            format!(
+                r#"{{"Version": "2012-10-17", "Statement": [{{"Sid": "{sid}", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}}]}}"#
+            )
         };
         let write = Write::PutBucketPolicy {
             bucket: "logs".parse().unwrap(),
-            document: DocumentChange { before: Some(statement("Old")), after: statement("New"), carried: Vec::new() },
+            document: DocumentChange {
+                before: Some(statement("Old")),
+                after: statement("New"),
+                carried: Vec::new(),
+            },
         };
         let judged = |text: Option<String>| judge(&write, &Current(text));
         assert_eq!(judged(Some(statement("Old").replace(' ', ""))), Verdict::Write);

@@ -5,8 +5,8 @@
 //! replaced it.
 
 use crate::ids::{AccountId, BucketName, Region};
-use crate::lines::{self, Lines, LinesError};
 use crate::inventory::Versioning;
+use crate::lines::{self, Lines, LinesError};
 use crate::plan::{ActionId, Write, WriteTarget};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,20 +19,59 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Event {
-    RunBegan { time: Timestamp, run: String, actions: usize },
-    RunEnded { time: Timestamp, run: String },
+    RunBegan {
+        time: Timestamp,
+        run: String,
+        actions: usize,
+    },
+    RunEnded {
+        time: Timestamp,
+        run: String,
+    },
     /// About to write: the write, and what is there now. The snapshot that a rollback goes by.
-    Writing { time: Timestamp, run: String, account: AccountId, region: Region, action: ActionId, write: Box<Write>, before: Option<String> },
+    Writing {
+        time: Timestamp,
+        run: String,
+        account: AccountId,
+        region: Region,
+        action: ActionId,
+        write: Box<Write>,
+        before: Option<String>,
+    },
     /// AWS took the write.
-    Wrote { time: Timestamp, run: String, account: AccountId, action: ActionId },
+    Wrote {
+        time: Timestamp,
+        run: String,
+        account: AccountId,
+        action: ActionId,
+    },
     /// About to write a canary under this key.
-    CanaryWritten { time: Timestamp, account: AccountId, bucket: BucketName, rule_id: String, key: String },
+    CanaryWritten {
+        time: Timestamp,
+        account: AccountId,
+        bucket: BucketName,
+        rule_id: String,
+        key: String,
+    },
     /// The replica was seen: the rule may widen.
-    CanaryReplicated { time: Timestamp, account: AccountId, bucket: BucketName, rule_id: String },
+    CanaryReplicated {
+        time: Timestamp,
+        account: AccountId,
+        bucket: BucketName,
+        rule_id: String,
+    },
     /// The canary is of no use any more.
-    CanaryDropped { time: Timestamp, account: AccountId, bucket: BucketName },
+    CanaryDropped {
+        time: Timestamp,
+        account: AccountId,
+        bucket: BucketName,
+    },
     /// An account was put back to what it was before a run.
-    RolledBack { time: Timestamp, run: String, account: AccountId },
+    RolledBack {
+        time: Timestamp,
+        run: String,
+        account: AccountId,
+    },
 }
 
 /// A canary that was written.
@@ -166,7 +205,9 @@ impl Known {
             Event::RunEnded { .. } => self.open_run = None,
             // A write counts from its beginning: whether it was carried out before a kill, nobody knows.
             Event::Writing { time, account, write, .. } => match &**write {
-                Write::PutBucketVersioning { bucket, change } if change.before != Some(Versioning::Enabled) => {
+                Write::PutBucketVersioning { bucket, change }
+                    if change.before != Some(Versioning::Enabled) =>
+                {
                     self.versioning.insert((account.clone(), bucket.clone()), *time);
                 }
                 write if matches!(write.target(), WriteTarget::Role(_)) => {

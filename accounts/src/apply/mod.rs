@@ -51,6 +51,8 @@ pub struct Manner<'a> {
 
 /// A run that does not wait still gives canaries this long: most replicas arrive within seconds.
 const GRACE: SignedDuration = SignedDuration::from_secs(30);
+/// A canary that is late when a run begins is not called slow before this.
+const LOOKS: SignedDuration = SignedDuration::from_secs(10);
 /// Between two looks at canaries.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -82,15 +84,13 @@ pub async fn apply(
         progress: manner.progress,
         wait: manner.wait,
         anew: false,
+        looks_until: std::time::Instant::now() + LOOKS.unsigned_abs(),
     };
     if let Some(interrupted) = journal.interrupted() {
         tracing::info!(run = interrupted, "the last run was interrupted; this one goes on from there");
     }
-    let began = journal::Event::RunBegan {
-        time: run.clock.now(),
-        run: run.id.clone(),
-        actions: plan.actions.len(),
-    };
+    let began =
+        journal::Event::RunBegan { time: run.clock.now(), run: run.id.clone(), actions: plan.actions.len() };
     journal.add(began).await?;
     let outcome = run.all().await;
     manner.progress.finish();

@@ -4,7 +4,7 @@ use super::canary::{Pending, Stage};
 use super::error::{ApplyError, StepError};
 use super::journal::Journal;
 use super::run::Run;
-use super::{GRACE, POLL, run_id};
+use super::{GRACE, LOOKS, POLL, run_id};
 use crate::audit::Audit;
 use crate::aws::{Session, Sts};
 use crate::discover::{Entrance, NoEntry};
@@ -42,6 +42,7 @@ pub(crate) async fn prove_buckets(
         progress: manner.progress,
         wait: manner.wait,
         anew: true,
+        looks_until: std::time::Instant::now() + LOOKS.unsigned_abs(),
     };
     let actions: Vec<Action> = buckets.iter().map(|bucket| canary(bucket)).collect();
     let mut by_account: BTreeMap<&AccountId, Vec<&Action>> = BTreeMap::new();
@@ -101,7 +102,9 @@ async fn rounds(
                     PathProof::Waiting { reason }
                 }
                 Err(StepError::Failed(failure)) => PathProof::Failed { failure },
-                Err(StepError::Interrupted) => PathProof::Waiting { reason: "the run was interrupted".into() },
+                Err(StepError::Interrupted) => {
+                    PathProof::Waiting { reason: "the run was interrupted".into() }
+                }
                 Err(StepError::Fatal(error)) => return Err(error),
             };
             if !matches!(path, PathProof::Waiting { .. }) {
@@ -110,7 +113,8 @@ async fn rounds(
             paths.insert(key, path);
         }
         drop(round);
-        if waiting.is_empty() || (!run.wait && std::time::Instant::now() >= ends) || run.check_stop().is_err() {
+        if waiting.is_empty() || (!run.wait && std::time::Instant::now() >= ends) || run.check_stop().is_err()
+        {
             return Ok(());
         }
         tokio::time::sleep(POLL).await;

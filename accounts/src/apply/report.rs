@@ -91,13 +91,25 @@ pub(super) struct Work {
 
 impl Report {
     /// Puts together what was planned and what was done.
-    pub(super) fn new(run: String, plan: &Plan, mut work: BTreeMap<AccountId, Work>, interrupted: bool) -> Self {
+    pub(super) fn new(
+        run: String,
+        plan: &Plan,
+        mut work: BTreeMap<AccountId, Work>,
+        interrupted: bool,
+    ) -> Self {
         let mut accounts: Vec<AccountReport> = plan
             .accounts
             .iter()
             .map(|account| {
                 let done = work.remove(&account.id).unwrap_or_default();
-                report(account.id.clone(), account.name.clone(), account.unit.clone(), account.state, plan, done)
+                report(
+                    account.id.clone(),
+                    account.name.clone(),
+                    account.unit.clone(),
+                    account.state,
+                    plan,
+                    done,
+                )
             })
             .collect();
         // The log account need not be among the accounts that are onboarded.

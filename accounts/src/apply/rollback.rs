@@ -115,11 +115,7 @@ fn judge(step: &Undo, now: &current::Current) -> Verdict {
     }
 }
 
-async fn put_back(
-    session: &Session,
-    account: &AccountId,
-    step: &Undo,
-) -> Result<(), CallError> {
+async fn put_back(session: &Session, account: &AccountId, step: &Undo) -> Result<(), CallError> {
     let bucket = |name: &BucketName| Bucket {
         name: name.clone(),
         owner: account.clone(),
@@ -135,22 +131,22 @@ async fn put_back(
                 _ => s3.suspend_versioning(&bucket(name)).await,
             }
         }
-        Write::PutBucketOwnershipControls { bucket: name, .. } => {
-            match before.and_then(current::ownership) {
-                Some(ownership) => s3.put_ownership(&bucket(name), ownership).await,
-                None => s3.delete_ownership(&bucket(name)).await,
-            }
-        }
+        Write::PutBucketOwnershipControls { bucket: name, .. } => match before.and_then(current::ownership) {
+            Some(ownership) => s3.put_ownership(&bucket(name), ownership).await,
+            None => s3.delete_ownership(&bucket(name)).await,
+        },
         Write::PutPublicAccessBlock { bucket: name, .. } => {
             match before.and_then(current::public_access_block) {
                 Some(block) => s3.put_public_access_block(&bucket(name), block).await,
                 None => s3.delete_public_access_block(&bucket(name)).await,
             }
         }
-        Write::PutBucketPolicy { bucket: name, .. } | Write::DeleteBucketPolicy { bucket: name, .. } => match before {
-            Some(policy) => s3.put_policy(&bucket(name), policy).await,
-            None => s3.delete_policy(&bucket(name)).await,
-        },
+        Write::PutBucketPolicy { bucket: name, .. } | Write::DeleteBucketPolicy { bucket: name, .. } => {
+            match before {
+                Some(policy) => s3.put_policy(&bucket(name), policy).await,
+                None => s3.delete_policy(&bucket(name)).await,
+            }
+        }
         Write::PutBucketLifecycleConfiguration { bucket: name, .. } => match before {
             Some(xml) => s3.put_lifecycle(&bucket(name), xml).await,
             None => s3.delete_lifecycle(&bucket(name)).await,
@@ -177,12 +173,11 @@ async fn put_back(
             Some(policy) => iam.put_trust_policy(name, policy).await,
             None => Ok(()),
         },
-        Write::PutRolePolicy { name, policy_name, .. } | Write::DeleteRolePolicy { name, policy_name, .. } => {
-            match before {
-                Some(policy) => iam.put_role_policy(name, policy_name, policy).await,
-                None => iam.delete_role_policy(name, policy_name).await,
-            }
-        }
+        Write::PutRolePolicy { name, policy_name, .. }
+        | Write::DeleteRolePolicy { name, policy_name, .. } => match before {
+            Some(policy) => iam.put_role_policy(name, policy_name, policy).await,
+            None => iam.delete_role_policy(name, policy_name).await,
+        },
         // The role was empty by then; its policies are put back by the steps before it.
         Write::DeleteRole { role, name, .. } => match (before, role_path(role)) {
             (Some(trust_policy), Some(path)) => {

@@ -33,6 +33,8 @@ pub(super) struct Run<'a> {
     pub(super) wait: bool,
     /// A canary that came through before proves nothing: write another.
     pub(super) anew: bool,
+    /// Until then a canary that is late gets another look: the last run may be long ago.
+    pub(super) looks_until: std::time::Instant,
 }
 
 /// What became of a write.

@@ -1,12 +1,12 @@
 //! What a command needs before it can ask AWS: the file first, then the credentials, then the values.
 
 use super::Shared;
+use crate::aws::Sts;
 use crate::aws::{Connection, Options};
 use crate::desired::Desired;
 use crate::discover::{DiscoverError, discover};
 use crate::inventory::Inventory;
 use crate::progress::Progress;
-use crate::aws::Sts;
 use anyhow::Context as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -29,8 +29,9 @@ pub(super) fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Result<u8> 
             bail!("there is a {} already; edit it, or write over it with --force", path.display());
         }
         Err(error) => {
-            return Err(error)
-                .with_context(|| format!("cannot write {}; check that the folder is yours to write", path.display()));
+            return Err(error).with_context(|| {
+                format!("cannot write {}; check that the folder is yours to write", path.display())
+            });
         }
     };
     file.write_all(template().as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;

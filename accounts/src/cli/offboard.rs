@@ -3,10 +3,10 @@
 use super::Shared;
 use super::apply::carry_out;
 use super::context::Context;
+use crate::desired::Selection;
 use crate::ids::AccountId;
 use crate::inventory::Access;
 use crate::plan;
-use anyhow::bail;
 use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -26,14 +26,19 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Result<u8> {
-    let context = Context::open(shared, !arguments.json).await?;
-    let inventory = context.inventory().await?;
-    if let Some(unknown) = arguments.accounts.iter().find(|account| !inventory.members.contains_key(account)) {
-        bail!("{unknown} is not in the organization; list its accounts with `weir accounts discover`");
+    let mut context = Context::open(shared, !arguments.json).await?;
+    // Whoever leaves is looked at, whatever the selection says: nothing of ours may be overlooked.
+    let select = &mut context.desired.members.select;
+    if arguments.all {
+        *select = Selection::default();
+    } else {
+        select.exclude.retain(|account| !arguments.accounts.contains(account));
+        select.include.extend(arguments.accounts.iter().cloned());
     }
+    let inventory = context.inventory().await?;
     let leaving: BTreeSet<AccountId> = if arguments.all {
-        let entered = inventory.members.values().filter(|member| member.access != Access::NotTried);
-        entered.map(|member| member.id.clone()).collect()
+        let active = inventory.members.values().filter(|member| member.access != Access::NotTried);
+        active.map(|member| member.id.clone()).collect()
     } else {
         arguments.accounts.iter().cloned().collect()
     };

@@ -51,9 +51,9 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options
-        .open(path)
-        .with_context(|| format!("cannot write {}; check that its folder is yours to write", path.display()))?;
+    let file = options.open(path).with_context(|| {
+        format!("cannot write {}; check that its folder is yours to write", path.display())
+    })?;
     let mut out = std::io::BufWriter::new(file);
     serde_json::to_writer_pretty(&mut out, value)
         .map_err(anyhow::Error::from)
@@ -114,7 +114,9 @@ pub(super) fn inventory(inventory: &Inventory) -> anyhow::Result<()> {
 }
 
 /// Code, text and cure of each.
-fn print_failures<'a>(failures: impl IntoIterator<Item = (&'a AccountId, &'a Failure)>) -> anyhow::Result<()> {
+fn print_failures<'a>(
+    failures: impl IntoIterator<Item = (&'a AccountId, &'a Failure)>,
+) -> anyhow::Result<()> {
     for (account, failure) in failures {
         print(&format!("\n{account} {}: {}\n  → {}", failure.code, failure.text, failure.cure))?;
     }
@@ -146,12 +148,9 @@ pub(super) fn report(report: &Report) -> anyhow::Result<()> {
         ]);
     }
     print(&rows)?;
-    print_failures(
-        report
-            .accounts
-            .iter()
-            .flat_map(|account| account.failures.iter().chain(&account.notes).map(|failure| (&account.account, failure))),
-    )?;
+    print_failures(report.accounts.iter().flat_map(|account| {
+        account.failures.iter().chain(&account.notes).map(|failure| (&account.account, failure))
+    }))?;
     print(&format!(
         "\n{} done, {} unchanged, {} waiting, {} failed, {} skipped; {} writes{}",
         report.count(AccountOutcome::Done),
@@ -163,7 +162,9 @@ pub(super) fn report(report: &Report) -> anyhow::Result<()> {
         if report.interrupted { "; interrupted: run it again to go on" } else { "" },
     ))?;
     if report.count(AccountOutcome::Waiting) > 0 {
-        print(&"Run `weir accounts apply` again when the waits are over, or use --wait: it goes on from here.")?;
+        print(
+            &"Run `weir accounts apply` again when the waits are over, or use --wait: it goes on from here.",
+        )?;
     }
     Ok(())
 }
@@ -191,15 +192,20 @@ pub(super) fn proof(proof: &Proof) -> anyhow::Result<()> {
     }
     print(&rows)?;
     for bucket in &proof.buckets {
-        let (PathProof::Waiting { reason } | PathProof::NotOnboarded { reason }) = &bucket.path else { continue };
+        let (PathProof::Waiting { reason } | PathProof::NotOnboarded { reason }) = &bucket.path else {
+            continue;
+        };
         print(&format!("\n{} {}: {reason}", bucket.account, bucket.bucket))?;
     }
     let failed = proof.buckets.iter().filter_map(|bucket| match &bucket.path {
-        PathProof::Failed { failure } | PathProof::Proven { note: Some(failure) } => Some((&bucket.account, failure)),
+        PathProof::Failed { failure } | PathProof::Proven { note: Some(failure) } => {
+            Some((&bucket.account, failure))
+        }
         _ => None,
     });
     print_failures(failed.chain(proof.failures.iter().map(|(account, failure)| (account, failure))))?;
-    let proven = proof.buckets.iter().filter(|bucket| matches!(bucket.path, PathProof::Proven { .. })).count();
+    let proven =
+        proof.buckets.iter().filter(|bucket| matches!(bucket.path, PathProof::Proven { .. })).count();
     print(&format!(
         "\n{proven} of {} log buckets proven; {} accounts could not be looked at",
         proof.buckets.len(),

@@ -23,7 +23,11 @@ fn rules_of_others(world: &Value) -> Vec<(String, String)> {
 fn twenty_five_accounts_from_nothing_to_verified_and_the_second_run_writes_nothing() {
     let blueprint = Blueprint { foreign_rule_every: 4, unversioned_every: 5, ..blueprint(25) };
     let scene = Scene::new(blueprint.build().unwrap());
-    scene.write_desired(&crate::support::desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    scene.write_desired(&crate::support::desired_with(
+        "",
+        "aws-logs",
+        "[replication]\nforeign-role = \"extend\"\n",
+    ));
     let foreign = rules_of_others(&scene.get("world"));
     assert!(foreign.len() >= 5);
 
@@ -45,7 +49,9 @@ fn twenty_five_accounts_from_nothing_to_verified_and_the_second_run_writes_nothi
     let audit = json_lines(&scene.data().join("audit.jsonl"));
     assert_eq!(audit.len() as u64, before);
     assert!(audit.iter().all(|line| line["outcome"] == "done"));
-    assert!(audit.iter().any(|line| line["account"] == member(0) && line["operation"] == "PutBucketReplication"));
+    assert!(
+        audit.iter().any(|line| line["account"] == member(0) && line["operation"] == "PutBucketReplication")
+    );
     let text = std::fs::read_to_string(scene.data().join("audit.jsonl")).unwrap();
     assert!(!text.contains("ASIA") && !text.contains("secret"));
 }
@@ -94,7 +100,11 @@ fn nobody_is_asked_without_a_terminal_and_nothing_is_written_without_an_answer()
 fn one_account_is_put_back_to_what_it_was() {
     let blueprint = Blueprint { foreign_rule_every: 2, ..blueprint(3) };
     let scene = Scene::new(blueprint.build().unwrap());
-    scene.write_desired(&crate::support::desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    scene.write_desired(&crate::support::desired_with(
+        "",
+        "aws-logs",
+        "[replication]\nforeign-role = \"extend\"\n",
+    ));
     let before = scene.end_state();
     scene.apply().expect(0);
     for account in [member(0), member(1)] {

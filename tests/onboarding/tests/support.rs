@@ -214,11 +214,7 @@ pub(crate) fn run(mut command: Command) -> Outcome {
         errors.read_to_string(&mut text).map(|_| text)
     });
     let code = wait(&mut child);
-    Outcome {
-        code,
-        stdout: reader.join().unwrap().unwrap(),
-        stderr: error_reader.join().unwrap().unwrap(),
-    }
+    Outcome { code, stdout: reader.join().unwrap().unwrap(), stderr: error_reader.join().unwrap().unwrap() }
 }
 
 fn wait(child: &mut Child) -> i32 {

@@ -143,7 +143,9 @@ fn one_account_that_is_always_throttled_costs_the_others_nothing() {
     let id = member(0);
     let scene = Scene::small();
     scene.write_desired(&desired().replace("[limits]", "[limits]\naccounts-at-once = 2"));
-    scene.faults(&json!({ "faults": [{ "service": "iam", "account": &id, "code": "Throttling", "status": 400 }] }));
+    scene.faults(
+        &json!({ "faults": [{ "service": "iam", "account": &id, "code": "Throttling", "status": 400 }] }),
+    );
     let (exit, report) = scene.apply_json();
     assert_eq!(exit, 3);
     assert_eq!(of_account(&report, &id)["state"], "failed");

@@ -9,7 +9,8 @@ use weir_aws_fake::builder::member;
 fn case_34_a_canary_that_fails_leaves_the_rule_as_small_as_it_is() {
     let id = member(0);
     let scene = Scene::with(3, |world| {
-        let deny = json!({ "Sid": "Hidden", "Effect": "Deny", "Action": "s3:ReplicateObject", "Resource": "*" });
+        let deny =
+            json!({ "Sid": "Hidden", "Effect": "Deny", "Action": "s3:ReplicateObject", "Resource": "*" });
         world["organization"]["policies"]["p-hidden01"] =
             json!({ "name": "hidden", "content": { "Version": "2012-10-17", "Statement": [deny] } });
         world["accounts"][member(0)]["policies"] = json!(["p-FullAWSAccess", "p-hidden01"]);
@@ -69,7 +70,11 @@ fn case_36_another_destination_that_fails_is_not_our_failure() {
             &[rule.to_owned()]
         ));
     });
-    scene.write_desired(&crate::support::desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    scene.write_desired(&crate::support::desired_with(
+        "",
+        "aws-logs",
+        "[replication]\nforeign-role = \"extend\"\n",
+    ));
     let (_, report) = scene.apply_json();
     let entry = of_account(&report, &id);
     assert_eq!(entry["state"], "done", "{entry:#}");

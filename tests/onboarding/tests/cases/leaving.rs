@@ -20,7 +20,9 @@ fn case_38_an_account_that_left_is_noticed() {
 fn accounts_that_joined_or_were_suspended_are_drift() {
     let scene = Scene::new(Blueprint { suspended_every: 3, ..blueprint(3) }.build().unwrap());
     scene.apply().expect(0);
-    scene.patch(&json!({ "accounts": { member(2): { "state": "ACTIVE" }, member(0): { "state": "SUSPENDED" } } }));
+    scene.patch(
+        &json!({ "accounts": { member(2): { "state": "ACTIVE" }, member(0): { "state": "SUSPENDED" } } }),
+    );
     let status = scene.run(&["status", "--json"]).expect(2).json();
     assert_eq!(status["joined"][0]["account"], member(2));
     assert_eq!(status["suspended"][0]["account"], member(0));
@@ -38,7 +40,13 @@ fn case_39_off_boarding_takes_only_what_is_ours() {
     for account in [member(0), member(1), member(2)] {
         assert_eq!(after["accounts"][&account]["roles"], before["accounts"][&account]["roles"], "{account}");
         let bucket = format!("logs-{account}-{REGION}");
-        assert_eq!(after["buckets"][&bucket]["replication"], before["buckets"][&bucket]["replication"], "{bucket}");
+        assert_eq!(
+            after["buckets"][&bucket]["replication"], before["buckets"][&bucket]["replication"],
+            "{bucket}"
+        );
     }
-    assert_eq!(after["buckets"]["weir-logs-eu-west-1"]["policy"], before["buckets"]["weir-logs-eu-west-1"]["policy"]);
+    assert_eq!(
+        after["buckets"]["weir-logs-eu-west-1"]["policy"],
+        before["buckets"]["weir-logs-eu-west-1"]["policy"]
+    );
 }

@@ -21,7 +21,11 @@ fn with_rules(rules: &[String], convert: bool) -> Scene {
     world["buckets"][bucket(2)]["replication"] = json!(replication_configuration(&role, rules));
     let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
     let convert = if convert { "convert-v1-rules = true\n" } else { "" };
-    scene.write_desired(&desired_with("", "aws-logs", &format!("[replication]\nforeign-role = \"extend\"\n{convert}")));
+    scene.write_desired(&desired_with(
+        "",
+        "aws-logs",
+        &format!("[replication]\nforeign-role = \"extend\"\n{convert}"),
+    ));
     scene
 }
 
@@ -70,7 +74,9 @@ fn case_19_rules_of_the_first_version_stay_unless_conversion_is_wanted() {
 #[test]
 fn case_20_a_thousand_rules_leave_no_room() {
     let rules: Vec<String> = (0..1_000)
-        .map(|number| v2(&format!("rule-{number}"), number, &format!("p{number}/"), "foreign-archive-eu-west-1"))
+        .map(|number| {
+            v2(&format!("rule-{number}"), number, &format!("p{number}/"), "foreign-archive-eu-west-1")
+        })
         .collect();
     let scene = with_rules(&rules, false);
     refused(&scene, &member(2), "RULE_LIMIT", "1001 rules", "");
@@ -95,8 +101,9 @@ fn case_22_keys_without_the_account_could_collide() {
 #[test]
 fn case_23_object_lock_at_the_source_needs_it_at_the_destination() {
     let scene = Scene::with(3, |world| {
-        world["buckets"][bucket(0)]["object_lock"] =
-            json!("<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>");
+        world["buckets"][bucket(0)]["object_lock"] = json!(
+            "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
+        );
     });
     refused(&scene, &member(0), "OBJECT_LOCK_MISSING", "DstBucketObjectLockConfigMissing", "");
 }
