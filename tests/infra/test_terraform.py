@@ -104,11 +104,11 @@ def test_a_wrong_name_is_noticed(tmp_path):
     """The check itself: an attribute that the provider does not have, and one of the wrong type."""
     (tmp_path / "main.tf").write_text(
         'terraform {\n required_providers {\n  aws = { source = "hashicorp/aws" }\n }\n}\n'
-        'resource "aws_sqs_queue" "q" {\n nmae = "x"\n delay_seconds = "soon"\n}\n'
+        'resource "aws_sqs_queue" "q" {\n no_such_name = "x"\n delay_seconds = "soon"\n}\n'
     )
     assert terraform(tmp_path, "init", "-input=false")[0] == 0
     code, output = terraform(tmp_path, "validate")
-    assert code != 0 and "nmae" in output and "a number is required" in output, output
+    assert code != 0 and "no_such_name" in output and "a number is required" in output, output
 
 
 @pytest.mark.parametrize("module", sorted(path.name for path in MODULES.iterdir() if path.is_dir()))
