@@ -22,7 +22,7 @@ pub fn offboard(inventory: &Inventory, desired: &Desired, accounts: &BTreeSet<Ac
     let mut offboarding = Offboarding {
         inventory,
         desired,
-        leaving: accounts,
+        leaving: accounts.clone(),
         actions: Vec::new(),
         findings: Vec::new(),
         buckets: Vec::new(),
@@ -49,7 +49,8 @@ pub fn offboard(inventory: &Inventory, desired: &Desired, accounts: &BTreeSet<Ac
 struct Offboarding<'a> {
     inventory: &'a Inventory,
     desired: &'a Desired,
-    leaving: &'a BTreeSet<AccountId>,
+    /// Accounts whose rules are gone when the log account's turn comes.
+    leaving: BTreeSet<AccountId>,
     actions: Vec<Action>,
     findings: Vec<Finding>,
     buckets: Vec<BucketPlan>,
@@ -79,6 +80,8 @@ impl Offboarding<'_> {
         plan.unit = self.inventory.organization.unit_names(&member.units);
         if let Some(finding) = unreachable(member) {
             self.findings.push(finding);
+            // Rules that are left behind still need what the log account grants.
+            self.leaving.remove(id);
             return plan;
         }
         let before = self.actions.len();
@@ -94,7 +97,8 @@ impl Offboarding<'_> {
             }
         }
         if refused {
-            // A rule of ours may still run: its role stays.
+            // A rule of ours may still run: its role and its grants stay.
+            self.leaving.remove(id);
             plan.state = PlannedState::Partly;
             return plan;
         }
@@ -273,7 +277,7 @@ impl Offboarding<'_> {
                 continue;
             };
             let granted =
-                access(self.inventory, self.desired, settings, &found.buckets, bucket, self.leaving);
+                access(self.inventory, self.desired, settings, &found.buckets, bucket, &self.leaving);
             let (statements, key_statements) = if everything_goes {
                 (Vec::new(), Vec::new())
             } else {

@@ -2,6 +2,7 @@
 
 mod cases;
 mod fixture;
+mod offboarding;
 mod properties;
 
 use self::fixture::{World, apply};
