@@ -154,7 +154,7 @@ def test_an_object_is_announced(client):
 
 @pytest.mark.parametrize("mode", ["apply", "verify"])
 def test_the_member_role_trusts_only_the_caller_with_the_external_id(client, mode):
-    deploy(client, "member-role.yaml", CALLER | {"Mode": mode})
+    deploy(client, "member-role.yaml", CALLER | {"Mode": mode, "SourceBucketPattern": "*-logs-*"})
     role = client("iam").get_role(RoleName="weir-onboarding")["Role"]
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"AWS": "arn:aws:iam::888888888888:root"}
@@ -174,8 +174,10 @@ def test_the_member_role_trusts_only_the_caller_with_the_external_id(client, mod
         for sid, statement in allowed.items():
             if any(action.startswith("iam:") and action.split(":")[1] in ("PutRolePolicy", "CreateRole", "PassRole") for action in statement["Action"]):
                 assert canonical(statement)["Resource"] == [made], sid
-    canaries = allowed["WriteCanaries"]
-    assert canaries["Resource"] == "arn:aws:s3:::*/*weir-canary/*"
+    assert allowed["WriteCanaries"]["Resource"] == "arn:aws:s3:::*-logs-*/*weir-canary/*"
+    for sid, statement in allowed.items():
+        if sid not in ("FindBuckets", "ReplicateExistingObjects") and "s3:" in str(statement["Action"]):
+            assert statement["Resource"].startswith("arn:aws:s3:::*-logs-*"), sid
 
 
 def test_shared_roles_are_named_one_by_one(client):

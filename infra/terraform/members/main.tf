@@ -40,7 +40,7 @@ resource "aws_cloudformation_stack_set" "member_role" {
   call_as          = var.call_as
   capabilities     = ["CAPABILITY_NAMED_IAM"]
   template_body    = file("${path.module}/../../cloudformation/member-role.yaml")
-  parameters       = merge(local.caller, { SharedRoleArns = join(",", var.shared_role_arns) })
+  parameters       = merge(local.caller, { SharedRoleArns = join(",", var.shared_role_arns), SourceBucketPattern = var.source_bucket_pattern })
   tags             = local.tags
 
   auto_deployment {
@@ -131,6 +131,12 @@ variable "mode" {
 variable "bucket_arns" {
   type        = list(string)
   description = "The destination buckets of all Regions."
+}
+
+variable "source_bucket_pattern" {
+  type        = string
+  default     = "*"
+  description = "The names of log buckets, such as *-logs-*; other buckets are then neither read nor changed."
 }
 
 variable "shared_role_arns" {
