@@ -196,3 +196,22 @@ fn bucket_patterns_fill_in_account_and_region() {
     assert!(!source.covers(&account, &bucket("logs-111111111111-us-east-1"), &region("us-east-1")));
     assert!(source.covers_name(&account, &bucket("logs-111111111111-us-east-1"), None));
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_answered_with_the_files_name(text in "[\\[\\]a-z= \"{}\\-\n0-9]{0,80}") {
+        if let Err(error) = read(&text) {
+            let message = error.to_string();
+            proptest::prop_assert!(message.starts_with("accounts.toml"), "{}", message);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_answered_with_the_right_one(place in 0usize..7, letter in "[a-z]") {
+        let key = "kms-key";
+        let misspelt = format!("{}{letter}{}", &key[..place], &key[place..]);
+        let text = LEAST.replace("bucket = \"logs\"", &format!("bucket = \"logs\"\n{misspelt} = \"x\""));
+        let message = read(&text).unwrap_err().to_string();
+        proptest::prop_assert!(message.contains("did you mean `kms-key`?"), "{}", message);
+    }
+}

@@ -200,3 +200,24 @@ impl Inventory {
         Ok(inventory)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_used_says_how_to_write_one() {
+        let folder = std::env::temp_dir().join(format!("weir-inventory-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("inventory.json");
+        let message = Inventory::load(&path).unwrap_err().to_string();
+        assert!(
+            message.contains("inventory.json") && message.contains("weir accounts discover -o"),
+            "{message}"
+        );
+        std::fs::write(&path, "{\"format\": 1, \"organisation\": {}}").unwrap();
+        let message = crate::plan::with_causes(&Inventory::load(&path).unwrap_err());
+        assert!(message.contains("cannot be understood") && message.contains("organisation"), "{message}");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
