@@ -1,8 +1,10 @@
 //! The command line: what is asked for, and how it ends.
 //!
 //! Exit codes: 0 done (damaged input included: it is counted and named); 1 something failed; 2 the command line is
-//! wrong; 3 the configuration or a parser is refused; 5 there is no space left. The same for every command.
+//! wrong; 3 the configuration or a parser is refused; 5 there is no space left. The same for every command but
+//! `weir accounts`, which says for itself how it ends.
 
+mod accounts;
 mod archive;
 mod config;
 mod dump;
@@ -73,6 +75,8 @@ enum Command {
     /// Say where an object goes and why
     #[command(subcommand)]
     Route(route::Command),
+    /// Onboard an AWS Organization: every member's log buckets replicate to the log account
+    Accounts(accounts::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -90,6 +94,8 @@ pub fn run() -> ExitCode {
         Command::Parser(command) => parser::run(&command, || open(arguments.config)),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
         Command::Route(command) => route::run(&command, || open(arguments.config)),
+        // Its exit codes are its own, and its configuration is accounts.toml.
+        Command::Accounts(command) => return accounts::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,125 @@
+//! Cases 24 to 31, 33 and 41: keys, policies, and what IAM and S3 take their time for.
+
+use super::{found, refused, told};
+use crate::support::{REGION, Scene, desired, desired_with};
+use serde_json::json;
+use weir_aws_fake::builder::{EXTERNAL_ID, LOG, OUTSIDE, member};
+
+const DESTINATION: &str = "weir-logs-eu-west-1";
+const KEY: &str = "11111111-2222-3333-4444-555555555555";
+
+fn bucket(account: usize) -> String {
+    format!("logs-{}-{REGION}", member(account))
+}
+
+#[test]
+fn case_24_a_disabled_key_is_refused_though_s3_would_take_it() {
+    let scene = Scene::with(3, |world| {
+        let policy = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Root", "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{LOG}:root") }, "Action": "kms:*", "Resource": "*" }] });
+        world["accounts"][LOG]["keys"][KEY] =
+            json!({ "region": REGION, "state": "Disabled", "policy": policy });
+    });
+    let key = format!("kms-key = \"arn:aws:kms:{REGION}:{LOG}:key/{KEY}\"");
+    scene.write_desired(&desired_with(&key, "aws-logs", ""));
+    let outcome = scene.apply();
+    outcome.says("KMS_KEY_UNUSABLE");
+    outcome.says(KEY);
+    assert_eq!(scene.writes(), 0);
+    // Enabled, the key's policy lets the replication roles in, and everything goes through.
+    scene.patch(&json!({ "accounts": { LOG: { "keys": { KEY: { "state": "Enabled" } } } } }));
+    scene.apply().expect(0);
+    let policy = scene.get("world")["accounts"][LOG]["keys"][KEY]["policy"].to_string();
+    assert!(policy.contains("Weir") && policy.contains("Root"), "{policy}");
+}
+
+#[test]
+fn case_26_a_policy_without_room_leaves_its_members_out() {
+    let scene = Scene::with(3, |world| {
+        let statements: Vec<_> = (0..110)
+            .map(|number| {
+                json!({ "Sid": format!("Reader{number}"), "Effect": "Allow",
+                    "Principal": { "AWS": format!("arn:aws:iam::{LOG}:root") }, "Action": "s3:GetObject",
+                    "Resource": format!("arn:aws:s3:::{DESTINATION}/a-prefix-of-somebody-else-{number}/*") })
+            })
+            .collect();
+        world["buckets"][DESTINATION]["policy"] = json!({ "Version": "2012-10-17", "Statement": statements });
+    });
+    let outcome = scene.apply().expect(3);
+    outcome.says("POLICY_TOO_LARGE");
+    outcome.says("aws:PrincipalOrgID");
+    outcome.says("4 failed");
+    assert_eq!(scene.writes(), 0);
+}
+
+#[test]
+fn case_27_a_deny_of_others_is_named_by_its_sid() {
+    let scene = Scene::with(3, |world| {
+        world["buckets"][DESTINATION]["policy"] = json!({ "Version": "2012-10-17", "Statement": [{
+            "Sid": "OnlyOurs", "Effect": "Deny", "Principal": "*", "Action": "s3:ReplicateObject",
+            "Resource": format!("arn:aws:s3:::{DESTINATION}/AWSLogs/{}/*", member(0)) }] });
+    });
+    refused(&scene, &member(0), "POLICY_DENY", "OnlyOurs", "");
+    let policy = scene.get("world")["buckets"][DESTINATION]["policy"].to_string();
+    assert!(policy.contains("OnlyOurs"), "{policy}");
+}
+
+#[test]
+fn case_30_a_change_under_way_is_waited_for() {
+    let scene = Scene::small();
+    scene.faults(&json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "times": 3,
+        "code": "OperationAborted", "status": 409 }] }));
+    scene.apply().expect(0);
+}
+
+#[test]
+fn case_31_a_role_that_stays_unusable_for_a_minute() {
+    let scene = Scene::with(3, |world| world["settings"]["iam_lag_s"] = json!(1_000_000));
+    let (exit, report) = scene.apply_json();
+    assert_eq!(exit, 3);
+    for account in 0..3 {
+        let entry = crate::support::of_account(&report, &member(account));
+        assert_eq!(super::codes(entry), ["ROLE_NOT_USABLE"], "{entry:#}");
+    }
+}
+
+#[test]
+fn case_33_a_session_that_ends_is_renewed() {
+    let scene = Scene::small();
+    scene.faults(&json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0), "times": 1,
+        "code": "ExpiredToken", "status": 400 }] }));
+    scene.apply().expect(0);
+}
+
+#[test]
+fn case_41_an_account_outside_of_the_organization_is_named_in_the_policy() {
+    let scene = Scene::with(3, |world| {
+        let role = world["accounts"][&member(0)]["roles"]["weir-onboarding"].clone();
+        world["accounts"][OUTSIDE]["roles"] = json!({ "weir-onboarding": role });
+        let mut logs = world["buckets"][bucket(0)].clone();
+        logs["owner"] = json!(OUTSIDE);
+        logs["objects"] = json!({});
+        world["buckets"][format!("logs-{OUTSIDE}-{REGION}")] = logs;
+    });
+    let list = format!("external-id = \"{EXTERNAL_ID}\"\noutside-organization = [\"{OUTSIDE}\"]");
+    scene.write_desired(&desired().replace(&format!("external-id = \"{EXTERNAL_ID}\""), &list));
+    told(&scene, "OUTSIDE_ORGANIZATION", "note", OUTSIDE);
+    let policy = scene.get("world")["buckets"][DESTINATION]["policy"].to_string();
+    assert!(policy.contains(OUTSIDE), "{policy}");
+    found(&scene, "OUTSIDE_ORGANIZATION", "note");
+}
+
+#[test]
+fn case_29_a_role_that_was_made_anew_is_named_again() {
+    let scene = Scene::with(3, |world| {
+        // What S3 shows in the place of a role that is no more: its unique id.
+        world["buckets"][DESTINATION]["policy"] = json!({ "Version": "2012-10-17", "Statement": [{
+            "Sid": "WeirReplicate", "Effect": "Allow", "Principal": { "AWS": "AROAEXAMPLEEXAMPLE123" },
+            "Action": "s3:ReplicateObject", "Resource": format!("arn:aws:s3:::{DESTINATION}/*") }] });
+    });
+    let finding = found(&scene, "STALE_PRINCIPAL", "warning");
+    assert!(finding["text"].as_str().unwrap().contains("AROAEXAMPLEEXAMPLE123"), "{finding:#}");
+    scene.apply().expect(0);
+    let policy = scene.get("world")["buckets"][DESTINATION]["policy"].to_string();
+    assert!(!policy.contains("AROAEXAMPLEEXAMPLE123"), "{policy}");
+}
