@@ -3,9 +3,9 @@
 //! The scripts keep what applying promises: the account is checked, a document that moved since is refused, the canary's
 //! replica is seen before a rule widens, and a second run changes nothing.
 
+use super::cli_json;
 use super::output::Rendered;
 use super::wanted::Covered;
-use super::{RenderError, cli_json};
 use crate::ids::{AccountId, BucketName};
 use crate::plan::{Action, DocumentChange, Plan, ReplicationStage, Write};
 use serde_json::Value;
@@ -16,23 +16,22 @@ use std::error::Error;
 const STEPS: &str = include_str!("steps.sh");
 
 /// Writes a folder for each account that has writes which no template does.
-pub(super) fn write(plan: &Plan, covered: &Covered, rendered: &mut Rendered) -> Result<(), RenderError> {
+pub(super) fn write(plan: &Plan, covered: &Covered, rendered: &mut Rendered) {
     let mut accounts: BTreeMap<&AccountId, Vec<&Action>> = BTreeMap::new();
     for action in plan.actions.iter().filter(|action| !covered.has(&action.write)) {
         accounts.entry(&action.account).or_default().push(action);
     }
     if accounts.is_empty() {
-        return Ok(());
+        return;
     }
     rendered.add("bundle/steps.sh", STEPS);
     for (account, actions) in accounts {
         let mut script = Script { account, actions: &actions, lines: Vec::new(), left_out: BTreeSet::new() };
         for action in &actions {
-            script.add(action, rendered)?;
+            script.add(action, rendered);
         }
         rendered.add_script(format!("bundle/{account}/run.sh"), script.text());
     }
-    Ok(())
 }
 
 struct Script<'a> {
@@ -50,7 +49,7 @@ type Convert = fn(&str) -> Result<Value, Unwritable>;
 type Unwritable = Box<dyn Error + Send + Sync>;
 
 impl Script<'_> {
-    fn add(&mut self, action: &Action, rendered: &mut Rendered) -> Result<(), RenderError> {
+    fn add(&mut self, action: &Action, rendered: &mut Rendered) {
         let region = &action.region;
         match &action.write {
             Write::PutBucketVersioning { bucket, .. } => {
@@ -68,22 +67,22 @@ impl Script<'_> {
                 self.lines.push(format!("canary {bucket} {region} {}", quoted(key_prefix)));
             }
             Write::PutBucketPolicy { bucket, document } => {
-                self.replace(action, "bucket-policy", bucket.as_str(), document, policy, rendered)?;
+                self.replace(action, "bucket-policy", bucket.as_str(), document, policy, rendered);
             }
             Write::PutKeyPolicy { key, document } => {
-                self.replace(action, "key-policy", key.as_str(), document, policy, rendered)?;
+                self.replace(action, "key-policy", key.as_str(), document, policy, rendered);
             }
             Write::PutBucketReplication { bucket, document, .. } => {
                 let convert: Convert = |text| Ok(cli_json::replication(text)?);
-                self.replace(action, "replication", bucket.as_str(), document, convert, rendered)?;
+                self.replace(action, "replication", bucket.as_str(), document, convert, rendered);
             }
             Write::PutBucketLifecycleConfiguration { bucket, document } => {
                 let convert: Convert = |text| Ok(cli_json::lifecycle(text)?);
-                self.replace(action, "lifecycle", bucket.as_str(), document, convert, rendered)?;
+                self.replace(action, "lifecycle", bucket.as_str(), document, convert, rendered);
             }
             Write::PutBucketNotificationConfiguration { bucket, document } => {
                 let convert: Convert = |text| Ok(cli_json::notifications(text)?);
-                self.replace(action, "notification", bucket.as_str(), document, convert, rendered)?;
+                self.replace(action, "notification", bucket.as_str(), document, convert, rendered);
             }
             // Roles are in the templates; a plan of onboarding removes nothing.
             Write::CreateRole { .. }
@@ -98,7 +97,6 @@ impl Script<'_> {
                 "is in no template and no script; do it with `weir accounts apply`",
             ),
         }
-        Ok(())
     }
 
     /// Puts a document where another, or none, is expected.
@@ -110,7 +108,7 @@ impl Script<'_> {
         document: &DocumentChange,
         convert: Convert,
         rendered: &mut Rendered,
-    ) -> Result<(), RenderError> {
+    ) {
         let before = document.before.as_deref().map(convert).transpose();
         let (before, after) = match before.and_then(|before| Ok((before, convert(&document.after)?))) {
             Ok(documents) => documents,
@@ -123,7 +121,7 @@ impl Script<'_> {
                     &format!("the {kind} of {target}"),
                     &format!("is left out: {}", causes(&*error)),
                 );
-                return Ok(());
+                return;
             }
         };
         let short = target.rsplit('/').next().unwrap_or(target);
@@ -163,7 +161,6 @@ impl Script<'_> {
         }
         let later = later.map_or_else(String::new, |later| format!(" {later}"));
         self.lines.push(format!("replace {kind} {target} {} {before} {name}{later}", action.region));
-        Ok(())
     }
 
     fn note(&self, rendered: &mut Rendered, what: &str, why: &str) {

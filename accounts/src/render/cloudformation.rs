@@ -149,10 +149,11 @@ fn members(wanted: &Wanted<'_>, covered: &mut Covered) -> Result<Vec<Value>, Ren
     let mut size = 0;
     for member in wanted.members.iter().filter(|member| !member.roles.is_empty()) {
         let (condition, own) = member_resources(member)?;
-        let bytes: usize = own.iter().map(|(_, resource)| resource.to_string().len() + 64).sum();
+        let bytes: usize = own.iter().map(|(_, resource)| bytes_in_template(resource)).sum();
         let is_full = size + bytes > TEMPLATE_BYTES || resources.len() + own.len() > TEMPLATE_RESOURCES;
         if is_full && !resources.is_empty() {
-            templates.push(members_template(std::mem::take(&mut conditions), std::mem::take(&mut resources)));
+            templates
+                .push(members_template(&std::mem::take(&mut conditions), std::mem::take(&mut resources)));
             size = 0;
         }
         size += bytes;
@@ -165,12 +166,18 @@ fn members(wanted: &Wanted<'_>, covered: &mut Covered) -> Result<Vec<Value>, Ren
         }
     }
     if !resources.is_empty() {
-        templates.push(members_template(conditions, resources));
+        templates.push(members_template(&conditions, resources));
     }
     Ok(templates)
 }
 
-fn members_template(conditions: Map<String, Value>, mut resources: Map<String, Value>) -> Value {
+/// What a resource takes in the file: its lines are indented, its name and its condition's come on top.
+fn bytes_in_template(resource: &Value) -> usize {
+    let text = format!("{resource:#}");
+    text.len() + 4 * text.lines().count() + 256
+}
+
+fn members_template(conditions: &Map<String, Value>, mut resources: Map<String, Value>) -> Value {
     // A stack must have a resource also in an account that joined later and has none here.
     resources.insert("Nothing".to_owned(), json!({ "Type": "AWS::CloudFormation::WaitConditionHandle" }));
     json!({

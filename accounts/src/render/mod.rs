@@ -59,7 +59,7 @@ pub fn render(inventory: &Inventory, desired: &Desired, format: Format) -> Resul
         Format::Cloudformation => cloudformation::write(&wanted, &mut rendered)?,
         Format::Terraform => terraform::write(&wanted, &mut rendered)?,
     };
-    bundle::write(&plan, &covered, &mut rendered)?;
+    bundle::write(&plan, &covered, &mut rendered);
     for finding in plan.findings.iter().filter(|finding| finding.severity <= Severity::Warning) {
         rendered.notes.push(finding_text(finding));
     }

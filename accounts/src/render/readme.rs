@@ -13,14 +13,13 @@ pub(super) fn write(wanted: &Wanted<'_>, format: Format, rendered: &mut Rendered
         Format::Cloudformation => cloudformation_steps(rendered),
         Format::Terraform => terraform_steps(rendered),
     };
-    for (number, step) in steps.iter().enumerate() {
-        page.push_str(&format!("{}. {step}\n", number + 1));
-    }
+    let steps = steps.iter().enumerate().map(|(number, step)| format!("{}. {step}\n", number + 1));
+    page.extend(steps);
     page.push_str("\n## Accounts\n\n");
     for member in &wanted.members {
         let buckets: Vec<String> =
             member.buckets.iter().map(|bucket| format!("`{}`", bucket.plan.bucket)).collect();
-        page.push_str(&format!("- {} ({}): {}\n", member.id, member.name, buckets.join(", ")));
+        page.extend([format!("- {} ({}): {}\n", member.id, member.name, buckets.join(", "))]);
     }
     if wanted.members.is_empty() {
         page.push_str("None.\n");
@@ -29,9 +28,7 @@ pub(super) fn write(wanted: &Wanted<'_>, format: Format, rendered: &mut Rendered
     rendered.notes.dedup();
     if !rendered.notes.is_empty() {
         page.push_str("\n## To know\n\n");
-        for note in &rendered.notes {
-            page.push_str(&format!("- {}\n", note.replace('\n', " ")));
-        }
+        page.extend(rendered.notes.iter().map(|note| format!("- {}\n", note.replace('\n', " "))));
     }
     rendered.add("README.md", page);
     rendered.files.sort_by(|left, right| left.path.cmp(&right.path));

@@ -253,7 +253,7 @@ fn bucket_resources(
     covered.add_bucket("PutBucketVersioning", name);
     after.push(format!("aws_s3_bucket_versioning.{label}"));
     if !bucket.replication.carries {
-        replication(module, bucket, &label, after)?;
+        replication(module, bucket, &label, &after)?;
         covered.add_bucket("PutBucketReplication", name);
     }
     Ok(())
@@ -263,7 +263,7 @@ fn replication(
     module: &mut Module,
     bucket: &WantedBucket<'_>,
     label: &str,
-    after: Vec<String>,
+    after: &[String],
 ) -> Result<(), RenderError> {
     let name = &bucket.plan.bucket;
     let Document { text, exists, .. } = bucket.replication;

@@ -258,6 +258,41 @@ fn once_it_is_done_the_templates_stay_and_the_scripts_go() {
 }
 
 #[test]
+fn a_large_organization_gets_several_templates() {
+    let mut inventory = inventory();
+    let model = inventory.members[&AccountId::new("111111111111").unwrap()].clone();
+    let model_bucket = model.buckets.values().next().unwrap().clone();
+    for number in 0..700_u64 {
+        let id = AccountId::new((400_000_000_000 + number).to_string()).unwrap();
+        let mut member = model.clone();
+        member.access = crate::inventory::Access::Reached {
+            role: crate::ids::Arn::new(format!("arn:aws:iam::{id}:role/weir-onboarding")).unwrap(),
+        };
+        let mut bucket = model_bucket.clone();
+        bucket.samples.clear();
+        let name = crate::ids::BucketName::new(format!("many-logs-{id}-eu")).unwrap();
+        member.buckets = BTreeMap::from([(name, bucket)]);
+        member.id = id.clone();
+        inventory.members.insert(id, member);
+    }
+    let rendered = render(&inventory, &desired(), Format::Cloudformation).unwrap();
+    let templates: Vec<&RenderedFile> =
+        rendered.files.iter().filter(|file| file.path.starts_with("members-")).collect();
+    assert!(templates.len() > 1);
+    let mut accounts = BTreeSet::new();
+    for template in templates {
+        // What CloudFormation takes from a bucket.
+        assert!(template.text.len() <= 1_000_000, "{} has {} bytes", template.path, template.text.len());
+        let template: Value = serde_json::from_str(&template.text).unwrap();
+        assert!(template["Resources"].as_object().unwrap().len() <= 500);
+        for condition in template["Conditions"].as_object().unwrap().keys() {
+            assert!(accounts.insert(condition.clone()), "{condition} is in two templates");
+        }
+    }
+    assert_eq!(accounts.len(), 703);
+}
+
+#[test]
 fn documents_of_the_scripts_are_the_planned_ones() {
     let (_, plan) = plan();
     let files = files(Format::Cloudformation);
@@ -299,7 +334,7 @@ fn the_cli_gets_every_element_or_none() {
         let error = cli_json::replication(&known.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(error.contains('<'), "{error}");
     }
-    let lifecycle = r#"<LifecycleConfiguration><Rule><ID>a</ID><Filter><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule></LifecycleConfiguration>"#;
+    let lifecycle = r"<LifecycleConfiguration><Rule><ID>a</ID><Filter><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></Filter><Status>Enabled</Status><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration><Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition></Rule></LifecycleConfiguration>";
     let json = cli_json::lifecycle(lifecycle).unwrap();
     assert_eq!(json["Rules"][0]["Expiration"]["ExpiredObjectDeleteMarker"], true);
     assert_eq!(json["Rules"][0]["Transitions"][0]["Days"], 1);

@@ -216,15 +216,15 @@ fn wanted_bucket<'a>(
             _ => None,
         })
     };
-    let replication = match stage(ReplicationStage::Wide).or_else(|| stage(ReplicationStage::Canary)) {
+    let new = stage(ReplicationStage::Wide).or_else(|| stage(ReplicationStage::Canary));
+    let replication = if let Some(document) = new {
         // Where the canary's rule comes first, what was there before it is what counts.
-        Some(document) => Document { exists: source.replication.is_some(), ..document },
-        None => {
-            let Some(text) = source.replication.as_deref() else { return Ok(None) };
-            let configuration = ReplicationConfiguration::parse(text)
-                .map_err(|source| RenderError::Replication { resource: resource(), source })?;
-            Document { text, carries: !configuration.foreign().is_empty(), exists: true }
-        }
+        Document { exists: source.replication.is_some(), ..document }
+    } else {
+        let Some(text) = source.replication.as_deref() else { return Ok(None) };
+        let configuration = ReplicationConfiguration::parse(text)
+            .map_err(|source| RenderError::Replication { resource: resource(), source })?;
+        Document { text, carries: !configuration.foreign().is_empty(), exists: true }
     };
     let lifecycle = planned(plan, &member.id, |write| match write {
         Write::PutBucketLifecycleConfiguration { bucket: name, document } if *name == bucket.bucket => {
