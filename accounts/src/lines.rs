@@ -4,7 +4,7 @@
 //! gathered, writes it with one call, waits for the disk once, and then acknowledges all of it.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -137,7 +137,7 @@ pub fn read<T: DeserializeOwned>(path: &Path, mut take: impl FnMut(T)) -> Result
         match serde_json::from_str(&line) {
             Ok(value) => take(value),
             // A line that ends in the middle was cut; one that is whole and wrong is somebody's doing.
-            Err(error) if error.is_eof() => {}
+            Err(_) if is_cut(&line) => {}
             Err(error) => unread = unread.or(Some((number + 1, error))),
         }
     }
@@ -145,6 +145,11 @@ pub fn read<T: DeserializeOwned>(path: &Path, mut take: impl FnMut(T)) -> Result
         None => Ok(()),
         Some((line, source)) => Err(LinesError::Syntax { path: path.to_owned(), line, source }),
     }
+}
+
+/// Whether the line is the beginning of JSON.
+fn is_cut(line: &str) -> bool {
+    serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
 #[cfg(test)]

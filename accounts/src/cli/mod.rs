@@ -1,9 +1,10 @@
-//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard | render`.
+//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard | backfill | render`.
 //!
 //! Exit codes, the same for every command: 0 converged; 2 the plan has changes, or the world has drifted; 3 some
 //! accounts failed or are unverified; 4 stopped before anything was written.
 
 mod apply;
+mod backfill;
 mod context;
 mod discover;
 mod init;
@@ -71,6 +72,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Compare the world with accounts.toml, for schedules
     Status(status::Arguments),
+    /// Plan S3 Batch Replication jobs for objects from before, with their cost
+    Backfill(backfill::Arguments),
     /// Take our rules, roles and statements away again
     Offboard(offboard::Arguments),
     /// Write CloudFormation or Terraform that does the same, and change nothing
@@ -103,6 +106,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Apply(command) => apply::run(&command, &shared).await,
         Command::Verify(command) => verify::run(&command, &shared).await,
         Command::Status(command) => status::run(&command, &shared).await,
+        Command::Backfill(command) => backfill::run(&command, &shared).await,
         Command::Offboard(command) => offboard::run(&command, &shared).await,
         Command::Render(command) => render::run(&command, &shared).await,
     }
