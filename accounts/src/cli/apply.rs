@@ -38,15 +38,12 @@ pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Resul
     // A plan file is read before anything is asked of AWS.
     let kept = arguments.plan.as_deref().map(Plan::load).transpose()?;
     let context = Context::open(shared, !arguments.json).await?;
-    let (plan, caller) = match kept {
-        Some(plan) => {
-            let caller = check(&context, &plan).await?;
-            (plan, caller)
-        }
-        None => {
-            let inventory = context.inventory().await?;
-            (plan::build(&inventory, &context.desired), inventory.caller)
-        }
+    let (plan, caller) = if let Some(plan) = kept {
+        let caller = check(&context, &plan).await?;
+        (plan, caller)
+    } else {
+        let inventory = context.inventory().await?;
+        (plan::build(&inventory, &context.desired), inventory.caller)
     };
     carry_out(&context, shared, &caller, &plan, arguments.yes, arguments.wait, arguments.json).await
 }

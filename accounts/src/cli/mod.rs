@@ -146,3 +146,43 @@ pub fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     run(program.arguments)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// A program with options of its own that hold for every command, as `weir` has them.
+    #[derive(Debug, Parser)]
+    struct Host {
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+        verbose: u8,
+        #[command(subcommand)]
+        command: HostCommand,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum HostCommand {
+        Accounts(Arguments),
+    }
+
+    #[test]
+    fn the_commands_stand_by_themselves_and_within_another_program() {
+        Program::command().debug_assert();
+        Host::command().debug_assert();
+        let host =
+            Host::try_parse_from(["weir", "-v", "accounts", "--file", "a.toml", "plan", "--json"]).unwrap();
+        let HostCommand::Accounts(arguments) = host.command;
+        assert_eq!(arguments.shared.file, Some(PathBuf::from("a.toml")));
+        assert!(matches!(arguments.command, Command::Plan(_)) && host.verbose == 1 && host.config.is_none());
+        for wrong in [
+            &["weir", "accounts"][..],
+            &["weir", "accounts", "offboard"],
+            &["weir", "accounts", "apply", "--rollback", "12"],
+        ] {
+            assert!(Host::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
