@@ -6,6 +6,7 @@
 pub mod apply;
 pub mod audit;
 pub mod aws;
+pub mod backfill;
 pub mod cli;
 pub mod clock;
 pub mod codes;

@@ -4,7 +4,7 @@
 //! gathered, writes it with one call, waits for the disk once, and then acknowledges all of it.
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -147,9 +147,9 @@ pub fn read<T: DeserializeOwned>(path: &Path, mut take: impl FnMut(T)) -> Result
     }
 }
 
-/// Whether a line is JSON that ends too early, whatever it should have held.
+/// Whether the line is the beginning of JSON.
 fn is_cut(line: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(line).is_err_and(|error| error.is_eof())
+    serde_json::from_str::<IgnoredAny>(line).is_err_and(|error| error.is_eof())
 }
 
 #[cfg(test)]

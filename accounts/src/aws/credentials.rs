@@ -54,12 +54,7 @@ impl AssumedRole {
         let caller = self.connection.caller(None);
         let keys = caller
             .sts()
-            .assume_role(
-                &self.account,
-                &self.role,
-                self.external_id.as_ref(),
-                self.session_policy.as_deref(),
-            )
+            .assume_role(&self.account, &self.role, self.external_id.as_ref(), self.session_policy.as_deref())
             .await
             .map_err(CredentialsError::provider_error)?;
         // A session that may do less is not what others of the role expect.

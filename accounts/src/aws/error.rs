@@ -36,7 +36,8 @@ impl fmt::Display for Call {
 #[derive(Debug, thiserror::Error)]
 #[error("{call}: {kind}: {message}")]
 pub struct CallError {
-    pub call: Call,
+    /// Boxed, as an error should cost little where there is none.
+    pub call: Box<Call>,
     pub kind: Kind,
     /// The error code that the service sent.
     pub code: Option<String>,
@@ -114,12 +115,26 @@ impl fmt::Display for Kind {
 impl CallError {
     /// Something that this program found wrong about a call.
     pub fn ours(call: Call, message: impl Into<String>) -> Self {
-        Self { call, kind: Kind::Ours, code: None, message: message.into(), request_id: None, source: None }
+        Self {
+            call: Box::new(call),
+            kind: Kind::Ours,
+            code: None,
+            message: message.into(),
+            request_id: None,
+            source: None,
+        }
     }
 
     /// The same without a cause, of another kind.
     pub(super) fn of_kind(call: Call, kind: Kind, message: impl Into<String>) -> Self {
-        Self { call, kind, code: None, message: message.into(), request_id: None, source: None }
+        Self {
+            call: Box::new(call),
+            kind,
+            code: None,
+            message: message.into(),
+            request_id: None,
+            source: None,
+        }
     }
 
     /// Sorts what the SDK says.
@@ -145,7 +160,14 @@ impl CallError {
                 _ if says_expired(&message) => Kind::Expired,
                 _ => Kind::BadCredentials,
             };
-            return Self { call, kind, code: None, message, request_id: None, source: Some(error.into()) };
+            return Self {
+                call: Box::new(call),
+                kind,
+                code: None,
+                message,
+                request_id: None,
+                source: Some(error.into()),
+            };
         }
         let (code, said) = match &error {
             SdkError::ServiceError(answer) => {
@@ -164,7 +186,7 @@ impl CallError {
             SdkError::ConstructionFailure(_) => Kind::Ours,
             _ => classify(&call, code.as_deref(), status, &message, region),
         };
-        Self { call, kind, code, message, request_id, source: Some(error.into()) }
+        Self { call: Box::new(call), kind, code, message, request_id, source: Some(error.into()) }
     }
 
     /// The same, of something that was too new until patience ended.

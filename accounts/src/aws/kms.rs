@@ -69,7 +69,7 @@ impl Kms for Calls<'_> {
             "Updating" => KeyState::Updating,
             _ => KeyState::Unavailable,
         };
-        let manager = match key.key_manager().map(|manager| manager.as_str()) {
+        let manager = match key.key_manager().map(aws_sdk_kms::types::KeyManagerType::as_str) {
             Some("AWS") => KeyManager::Aws,
             _ => KeyManager::Customer,
         };

@@ -7,7 +7,7 @@ use crate::ids::{AccountId, OrganizationId, OuId, RootId};
 use crate::inventory::{AccountState, PolicyKind};
 use async_trait::async_trait;
 use aws_sdk_organizations::Client;
-use aws_sdk_organizations::types::PolicyType;
+use aws_sdk_organizations::types::{AccountState as OrganizationsState, AccountStatus, PolicyType};
 use std::collections::BTreeMap;
 
 /// The organization (`DescribeOrganization`).
@@ -234,14 +234,15 @@ impl Calls<'_> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn message(wrong: crate::ids::InvalidId) -> String {
     wrong.to_string()
 }
 
 /// `State` says more than the older `Status`, which AWS retires; an answer without `State` is read by `Status`.
 fn account_facts(account: &aws_sdk_organizations::types::Account) -> Result<AccountFacts, String> {
-    let status = account.status().map(|status| status.as_str());
-    let state = account.state().map(|state| state.as_str()).or(status).unwrap_or_default();
+    let status = account.status().map(AccountStatus::as_str);
+    let state = account.state().map(OrganizationsState::as_str).or(status).unwrap_or_default();
     let state = match state {
         "ACTIVE" => AccountState::Active,
         "PENDING_ACTIVATION" => AccountState::PendingActivation,

@@ -9,8 +9,8 @@ use crate::ids::AccountId;
 use crate::inventory::Caller;
 use crate::plan::{self, Plan, Purpose};
 use crate::status;
-use anyhow::{Context as _, bail};
-use std::io::{BufRead, IsTerminal, Write};
+use anyhow::bail;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 #[derive(Clone, Debug, clap::Args)]
@@ -38,15 +38,12 @@ pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Resul
     // A plan file is read before anything is asked of AWS.
     let kept = arguments.plan.as_deref().map(Plan::load).transpose()?;
     let context = Context::open(shared, !arguments.json).await?;
-    let (plan, caller) = match kept {
-        Some(plan) => {
-            let caller = check(&context, &plan).await?;
-            (plan, caller)
-        }
-        None => {
-            let inventory = context.inventory().await?;
-            (plan::build(&inventory, &context.desired), inventory.caller)
-        }
+    let (plan, caller) = if let Some(plan) = kept {
+        let caller = check(&context, &plan).await?;
+        (plan, caller)
+    } else {
+        let inventory = context.inventory().await?;
+        (plan::build(&inventory, &context.desired), inventory.caller)
     };
     carry_out(&context, shared, &caller, &plan, arguments.yes, arguments.wait, arguments.json).await
 }
@@ -107,30 +104,18 @@ async fn check(context: &Context, plan: &Plan) -> anyhow::Result<Caller> {
     Ok(caller)
 }
 
-/// Asks on the terminal; without one, `--yes` is needed.
+/// Asks whether to write.
 fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() {
-        bail!("there is nobody to ask; give --yes to apply without asking");
-    }
-    let accounts: std::collections::BTreeSet<_> = plan.actions.iter().map(|action| &action.account).collect();
-    eprint!("\n{} writes in {} accounts. Apply them? Type yes: ", plan.actions.len(), accounts.len());
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-    Ok(answer.trim() == "yes")
+    let accounts: BTreeSet<_> = plan.actions.iter().map(|action| &action.account).collect();
+    view::confirmed(&format!("\n{} writes in {} accounts. Apply them?", plan.actions.len(), accounts.len()))
 }
 
 async fn roll_back(arguments: &Arguments, shared: &Shared, account: &AccountId) -> anyhow::Result<u8> {
     let context = Context::open(shared, !arguments.json).await?;
     if !arguments.yes {
-        if !std::io::stdin().is_terminal() {
-            bail!("there is nobody to ask; give --yes to roll back without asking");
-        }
-        eprint!("Put account {account} back to what it was before the last run that wrote in it? Type yes: ");
-        std::io::stderr().flush()?;
-        let mut answer = String::new();
-        std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
-        if answer.trim() != "yes" {
+        let question =
+            format!("Put account {account} back to what it was before the last run that wrote in it?");
+        if !view::confirmed(&question)? {
             eprintln!("nothing was written");
             return Ok(STOPPED);
         }

@@ -1,9 +1,10 @@
-//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard | render`.
+//! The commands: `weir accounts init | discover | plan | apply | verify | status | offboard | backfill | render`.
 //!
 //! Exit codes, the same for every command: 0 converged; 2 the plan has changes, or the world has drifted; 3 some
 //! accounts failed or are unverified; 4 stopped before anything was written.
 
 mod apply;
+mod backfill;
 mod context;
 mod discover;
 mod init;
@@ -71,6 +72,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Compare the world with accounts.toml, for schedules
     Status(status::Arguments),
+    /// Plan S3 Batch Replication jobs for objects from before, with their cost
+    Backfill(backfill::Arguments),
     /// Take our rules, roles and statements away again
     Offboard(offboard::Arguments),
     /// Write CloudFormation or Terraform that does the same, and change nothing
@@ -103,6 +106,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<u8> {
         Command::Apply(command) => apply::run(&command, &shared).await,
         Command::Verify(command) => verify::run(&command, &shared).await,
         Command::Status(command) => status::run(&command, &shared).await,
+        Command::Backfill(command) => backfill::run(&command, &shared).await,
         Command::Offboard(command) => offboard::run(&command, &shared).await,
         Command::Render(command) => render::run(&command, &shared).await,
     }
@@ -141,4 +145,44 @@ pub fn main() -> ExitCode {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
     run(program.arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// A program with options of its own that hold for every command, as `weir` has them.
+    #[derive(Debug, Parser)]
+    struct Host {
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+        verbose: u8,
+        #[command(subcommand)]
+        command: HostCommand,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum HostCommand {
+        Accounts(Arguments),
+    }
+
+    #[test]
+    fn the_commands_stand_by_themselves_and_within_another_program() {
+        Program::command().debug_assert();
+        Host::command().debug_assert();
+        let host =
+            Host::try_parse_from(["weir", "-v", "accounts", "--file", "a.toml", "plan", "--json"]).unwrap();
+        let HostCommand::Accounts(arguments) = host.command;
+        assert_eq!(arguments.shared.file, Some(PathBuf::from("a.toml")));
+        assert!(matches!(arguments.command, Command::Plan(_)) && host.verbose == 1 && host.config.is_none());
+        for wrong in [
+            &["weir", "accounts"][..],
+            &["weir", "accounts", "offboard"],
+            &["weir", "accounts", "apply", "--rollback", "12"],
+        ] {
+            assert!(Host::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -25,13 +25,12 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Result<u8> {
-    let (desired, inventory) = match &arguments.inventory {
-        Some(path) => (Desired::load(shared.file.as_deref())?, Inventory::load(path)?),
-        None => {
-            let context = Context::open(shared, true).await?;
-            let inventory = context.inventory().await?;
-            (context.desired, inventory)
-        }
+    let (desired, inventory) = if let Some(path) = &arguments.inventory {
+        (Desired::load(shared.file.as_deref())?, Inventory::load(path)?)
+    } else {
+        let context = Context::open(shared, true).await?;
+        let inventory = context.inventory().await?;
+        (context.desired, inventory)
     };
     let plan = plan::build(&inventory, &desired);
     if let Some(path) = &arguments.output {

@@ -1,6 +1,7 @@
 //! What a person sees: tables, and errors with their causes.
 
 use crate::apply::{AccountOutcome, Report, RolledBack};
+use crate::backfill::{Estimate, Job};
 use crate::ids::AccountId;
 use crate::inventory::{Access, Failure, Inventory};
 use crate::plan::{self, Plan};
@@ -257,4 +258,45 @@ pub(super) fn plan(plan: &Plan, documents: bool) -> anyhow::Result<()> {
 /// The same for programs.
 pub(super) fn plan_json(plan: &Plan) -> anyhow::Result<()> {
     print(&plan::view::json(plan)?)
+}
+
+/// Jobs for objects from before.
+pub(super) fn jobs(jobs: &[Job]) -> anyhow::Result<()> {
+    let mut rows = table(&["ACCOUNT", "REGION", "LOG BUCKET", "OBJECTS", "GB", "ONCE"]);
+    for job in jobs {
+        let of = |text: fn(&Estimate) -> String| job.estimate.as_ref().map_or_else(|| "?".to_owned(), text);
+        rows.add_row([
+            job.account.to_string(),
+            job.region.to_string(),
+            job.bucket.to_string(),
+            of(|estimate| format!("{}{}", estimate.objects, if estimate.at_least { " or more" } else { "" })),
+            of(|estimate| format!("{:.2}", estimate.gigabytes)),
+            of(|estimate| format!("${:.2}", estimate.dollars)),
+        ]);
+    }
+    print(&rows)?;
+    let dollars: f64 = jobs.iter().filter_map(|job| job.estimate.map(|estimate| estimate.dollars)).sum();
+    print(&format!(
+        "\n{} jobs, ${dollars:.2} once; S3 leaves out what is replicated already, and replication time control does not apply",
+        jobs.len()
+    ))
+}
+
+/// What failed, with its cure.
+pub(super) fn failures(failures: &[(AccountId, Failure)]) {
+    for (account, failure) in failures {
+        eprintln!("{account} {}: {}\n  → {}", failure.code, failure.text, failure.cure);
+    }
+}
+
+/// Asks on the terminal; without one, `--yes` is needed.
+pub(super) fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() {
+        anyhow::bail!("there is nobody to ask; give --yes to go on without asking");
+    }
+    eprint!("{question} Type yes: ");
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(answer.trim() == "yes")
 }

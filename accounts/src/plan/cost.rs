@@ -62,9 +62,14 @@ struct Sums {
     buckets: usize,
 }
 
+/// A price of accounts.toml, or the list price, in US dollars.
+pub(crate) fn price(desired: &Desired, name: PriceName) -> f64 {
+    desired.cost.prices.get(&name).copied().unwrap_or_else(|| list_price(name))
+}
+
 /// Estimates what the buckets of a plan cost while they replicate, refused ones left out.
 pub(super) fn estimate(inventory: &Inventory, desired: &Desired, buckets: &[BucketPlan]) -> CostEstimate {
-    let price = |name: PriceName| desired.cost.prices.get(&name).copied().unwrap_or_else(|| list_price(name));
+    let price = |name: PriceName| price(desired, name);
     let mut sums = Sums::default();
     for plan in buckets.iter().filter(|bucket| bucket.state != PlannedState::Refused) {
         let Some(source) =

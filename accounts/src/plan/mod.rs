@@ -25,6 +25,7 @@ pub use self::action::{
     Action, ActionId, Change, DocumentChange, DocumentKind, ReplicationStage, Step, Write, WriteTarget,
 };
 pub use self::build::build;
+pub(crate) use self::cost::price;
 pub use self::cost::{CostEstimate, CostItem};
 pub use self::finding::{Finding, Severity};
 pub use self::offboard::offboard;

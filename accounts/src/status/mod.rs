@@ -71,7 +71,10 @@ const FILE_NAME: &str = "onboarded.json";
 impl Status {
     /// Whether anything differs.
     pub fn is_drifted(&self) -> bool {
-        !(self.changes.is_empty() && self.joined.is_empty() && self.left.is_empty() && self.suspended.is_empty())
+        !(self.changes.is_empty()
+            && self.joined.is_empty()
+            && self.left.is_empty()
+            && self.suspended.is_empty())
     }
 }
 
@@ -121,7 +124,9 @@ pub fn compare(folder: &Path, inventory: &Inventory, plan: &Plan) -> Result<Stat
         Some(known) => plan
             .accounts
             .iter()
-            .filter(|account| account.state != PlannedState::Skipped && !known.accounts.contains_key(&account.id))
+            .filter(|account| {
+                account.state != PlannedState::Skipped && !known.accounts.contains_key(&account.id)
+            })
             .map(|account| named(&account.id, &account.name))
             .collect(),
     };

@@ -62,12 +62,20 @@ pub struct BucketProof {
 #[serde(tag = "path", rename_all = "kebab-case")]
 pub enum PathProof {
     /// A canary's replica was seen.
-    Proven { note: Option<Failure> },
+    Proven {
+        note: Option<Failure>,
+    },
     /// A canary is on its way.
-    Waiting { reason: String },
-    Failed { failure: Failure },
+    Waiting {
+        reason: String,
+    },
+    Failed {
+        failure: Failure,
+    },
     /// The bucket is not as accounts.toml says, so there is nothing to prove.
-    NotOnboarded { reason: String },
+    NotOnboarded {
+        reason: String,
+    },
     /// Canaries were not asked for.
     NotTried,
 }
@@ -76,9 +84,10 @@ impl Proof {
     /// Whether every bucket is proven, and every account could be looked at.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty()
-            && self.buckets.iter().all(|bucket| {
-                matches!(bucket.path, PathProof::Proven { .. } | PathProof::NotTried)
-            })
+            && self
+                .buckets
+                .iter()
+                .all(|bucket| matches!(bucket.path, PathProof::Proven { .. } | PathProof::NotTried))
     }
 }
 
@@ -139,7 +148,11 @@ pub async fn verify(
             coverage: covered.remove(&place).unwrap_or_default(),
         }
     });
-    Ok(Proof { time: entrance.connection.clock().now(), buckets: buckets.collect(), failures: unreadable(plan) })
+    Ok(Proof {
+        time: entrance.connection.clock().now(),
+        buckets: buckets.collect(),
+        failures: unreadable(plan),
+    })
 }
 
 /// Why there is nothing to prove.

@@ -120,6 +120,10 @@ pub struct Faults {
     pub throttles: Vec<Throttle>,
     /// The first that matches holds.
     pub latencies: Vec<Latency>,
+    /// Once this many writes have been accepted, the fake answers nothing more until faults are set anew: whoever is
+    /// killed meanwhile has written just these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_after_writes: Option<usize>,
 }
 
 /// What becomes of a call.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tokio::net::TcpListener;
-use weir_aws_fake::builder::{Blueprint, Layout};
+use weir_aws_fake::builder::Blueprint;
 use weir_aws_fake::{Fake, World, WorldError};
 
 /// A strict fake of AWS. Its first line of output is `listening on http://127.0.0.1:PORT`.
@@ -74,14 +74,9 @@ async fn run(arguments: Arguments) -> Result<(), StartError> {
     let mut world = match (arguments.world, arguments.accounts) {
         (None, None) => World::default(),
         (None, Some(accounts)) => Blueprint {
-            accounts,
-            units: arguments.units,
             regions: arguments.regions,
-            layouts: vec![Layout::AwsLogs, Layout::Prefixed],
-            foreign_rule_every: 5,
-            unversioned_every: 7,
             seed: arguments.seed.unwrap_or(0),
-            ..Blueprint::default()
+            ..Blueprint::varied(accounts, arguments.units)
         }
         .build()
         .map_err(|source| StartError::Generate { source })?,

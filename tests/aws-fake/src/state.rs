@@ -79,6 +79,11 @@ impl State {
         }
     }
 
+    /// Whether nothing is answered for now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.faults.hold_after_writes.is_some_and(|writes| self.writes.len() >= writes)
+    }
+
     /// Notes an accepted write.
     pub(crate) fn wrote(&mut self, call: &Call<'_>, resource: impl Into<String>) {
         self.writes.push(Write {

@@ -9,7 +9,7 @@ use weir_aws_fake::builder::Blueprint;
 const ACCOUNTS: usize = 20;
 /// Where the run is killed, in parts of its writes.
 const SAMPLES: u64 = 20;
-const AT_ONCE: u64 = 5;
+const AT_ONCE: u64 = 10;
 
 fn scene() -> Scene {
     let blueprint = Blueprint { foreign_rule_every: 5, unversioned_every: 3, ..blueprint(ACCOUNTS) };

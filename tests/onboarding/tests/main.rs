@@ -4,4 +4,5 @@ mod cases;
 mod kills;
 mod organization;
 mod refusals;
+mod scale;
 mod support;

@@ -120,3 +120,27 @@ fn one_account_is_put_back_to_what_it_was() {
     let third = format!("logs-{}-eu-west-1", member(2));
     assert!(after["buckets"][&third]["replication"].to_string().contains("weir/"));
 }
+
+#[test]
+fn objects_from_before_are_a_job_for_each_bucket_that_somebody_confirms() {
+    let scene = Scene::small();
+    scene.run(&["backfill"]).expect(4).says("existing-objects = true");
+    scene.write_desired(&crate::support::desired_with(
+        "",
+        "aws-logs",
+        "[replication]\nexisting-objects = true\n",
+    ));
+    scene.apply().expect(0);
+    let before = scene.writes();
+    let outcome = scene.run(&["backfill"]).expect(0);
+    outcome.says("3 jobs");
+    outcome.says("$0.25");
+    assert_eq!(scene.writes(), before, "planning wrote");
+    scene.run(&["backfill", "--create", "--yes"]).expect(0).says("waits to be confirmed");
+    let jobs = scene.writes_from(before).into_iter().filter(|write| write.contains(" CreateJob ")).count();
+    assert_eq!(jobs, 3);
+    // The same jobs are not created again.
+    scene.run(&["backfill", "--create", "--yes"]).expect(0);
+    let jobs = scene.writes_from(before).into_iter().filter(|write| write.contains(" CreateJob ")).count();
+    assert_eq!(jobs, 3);
+}

@@ -150,7 +150,7 @@ impl S3Read for Calls<'_> {
 
     async fn versioning(&self, bucket: &Bucket) -> Result<(Versioning, bool), CallError> {
         let answer = plain!(self, bucket, "GetBucketVersioning", get_bucket_versioning)?;
-        let versioning = match answer.status().map(|status| status.as_str()) {
+        let versioning = match answer.status().map(aws_sdk_s3::types::BucketVersioningStatus::as_str) {
             Some("Enabled") => Versioning::Enabled,
             Some("Suspended") => Versioning::Suspended,
             _ => Versioning::Unversioned,

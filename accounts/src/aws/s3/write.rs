@@ -244,6 +244,7 @@ impl Calls<'_> {
         )
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
     fn refused(&self, bucket: &Bucket, operation: &'static str, error: BuildError) -> CallError {
         let call = self.session.call("s3", operation, &bucket.region, bucket.name.as_str());
         CallError::ours(call, error.to_string())

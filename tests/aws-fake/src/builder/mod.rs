@@ -122,6 +122,18 @@ fn every(step: usize, index: usize) -> bool {
 }
 
 impl Blueprint {
+    /// Members that differ: two layouts, some with foreign rules, some without versioning.
+    pub fn varied(accounts: usize, units: usize) -> Self {
+        Self {
+            accounts,
+            units,
+            layouts: vec![Layout::AwsLogs, Layout::Prefixed],
+            foreign_rule_every: 5,
+            unversioned_every: 7,
+            ..Self::default()
+        }
+    }
+
     /// Makes the world.
     pub fn build(&self) -> Result<World, WorldError> {
         let mut world = World::default();
@@ -252,7 +264,7 @@ impl Blueprint {
                 bucket.policy = Some(ResourcePolicy::of(documents::foreign_policy(&name, &id)));
             }
             for number in 0..self.objects {
-                let key = self.key(layout, &id, region, number);
+                let key = key_of(layout, &id, region, number);
                 let version = ObjectVersion {
                     version_id: if versioned { format!("v{number}") } else { String::new() },
                     modified_ms: EARLIER_MS + number as i64 * 60_000,
@@ -266,27 +278,28 @@ impl Blueprint {
         }
         world.accounts.insert(id, account);
     }
+}
 
-    fn key(&self, layout: Layout, account: &str, region: &str, number: usize) -> String {
-        let (hour, day) = (number % 24, "2026/01/01");
-        match layout {
-            Layout::AwsLogs => {
-                format!(
-                    "AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{number:06}.json.gz"
-                )
-            }
-            Layout::OrganizationTrail => {
-                format!("AWSLogs/o-a1b2c3d4e5/{account}/CloudTrail/{region}/{day}/{number:06}.json.gz")
-            }
-            Layout::Prefixed => {
-                format!("flow/AWSLogs/{account}/vpcflowlogs/{region}/{day}/{number:06}.log.gz")
-            }
-            Layout::ServerAccessLogs => format!("2026-01-01-{hour:02}-00-00-{number:016X}"),
-            Layout::Waf => {
-                format!("AWSLogs/{account}/WAFLogs/{region}/acl/{day}/{hour:02}/00/{number:06}.log.gz")
-            }
-            Layout::Firehose => format!("{day}/{hour:02}/stream-1-2026-01-01-{hour:02}-00-00-{number:06}"),
+/// The key of a sampled object.
+fn key_of(layout: Layout, account: &str, region: &str, number: usize) -> String {
+    let (hour, day) = (number % 24, "2026/01/01");
+    match layout {
+        Layout::AwsLogs => {
+            format!(
+                "AWSLogs/{account}/CloudTrail/{region}/{day}/{account}_CloudTrail_{region}_{number:06}.json.gz"
+            )
         }
+        Layout::OrganizationTrail => {
+            format!("AWSLogs/o-a1b2c3d4e5/{account}/CloudTrail/{region}/{day}/{number:06}.json.gz")
+        }
+        Layout::Prefixed => {
+            format!("flow/AWSLogs/{account}/vpcflowlogs/{region}/{day}/{number:06}.log.gz")
+        }
+        Layout::ServerAccessLogs => format!("2026-01-01-{hour:02}-00-00-{number:016X}"),
+        Layout::Waf => {
+            format!("AWSLogs/{account}/WAFLogs/{region}/acl/{day}/{hour:02}/00/{number:06}.log.gz")
+        }
+        Layout::Firehose => format!("{day}/{hour:02}/stream-1-2026-01-01-{hour:02}-00-00-{number:06}"),
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn create(state: &mut State, call: &Call<'_>, form: &Form) -> Answer 
         tags: tags.into_iter().collect(),
         ..Role::default()
     };
-    let shown = show(&role, call.account(), name, role.trust.latest().text.clone());
+    let shown = show(&role, call.account(), name, &role.trust.latest().text);
     account.roles.insert(name.to_owned(), role);
     state.wrote(call, arn);
     Ok(Some(Element::new("").with(shown)))
@@ -113,7 +113,7 @@ pub(super) fn create(state: &mut State, call: &Call<'_>, form: &Form) -> Answer 
 pub(super) fn get(state: &mut State, call: &Call<'_>, form: &Form) -> Answer {
     let (name, role) = find(state, call, form)?;
     let trust = crate::policy::shown(&state.world, role.trust.latest());
-    Ok(Some(Element::new("").with(show(role, call.account(), &name, trust))))
+    Ok(Some(Element::new("").with(show(role, call.account(), &name, &trust))))
 }
 
 pub(super) fn delete(state: &mut State, call: &Call<'_>, form: &Form) -> Answer {
@@ -145,8 +145,8 @@ pub(super) fn list(state: &mut State, call: &Call<'_>, form: &Form) -> Answer {
     let more = roles.len() > from + most;
     let shown = roles.into_iter().skip(from).take(most).map(|(name, role)| {
         let trust = crate::policy::shown(&state.world, role.trust.latest());
-        let mut shown = show(role, call.account(), name, trust);
-        shown.name = "member".to_owned();
+        let mut shown = show(role, call.account(), name, &trust);
+        "member".clone_into(&mut shown.name);
         shown
     });
     let mut answer =
@@ -215,14 +215,14 @@ fn tags(role: &Role) -> Element {
     )
 }
 
-fn show(role: &Role, account: &str, name: &str, trust: String) -> Element {
+fn show(role: &Role, account: &str, name: &str, trust: &str) -> Element {
     let mut shown = Element::new("Role")
         .text("Path", role.path.clone())
         .text("RoleName", name)
         .text("RoleId", role.unique_id.clone())
         .text("Arn", role.arn(account, name))
         .text("CreateDate", crate::clock::iso(role.created_ms))
-        .text("AssumeRolePolicyDocument", documents::encode(&trust))
+        .text("AssumeRolePolicyDocument", documents::encode(trust))
         .text("Description", role.description.clone())
         .text("MaxSessionDuration", role.max_session_s.to_string());
     if let Some(boundary) = &role.permissions_boundary {

@@ -288,9 +288,8 @@ pub(super) fn change_state(state: &mut State, call: &Call<'_>, input: &Value) ->
     let key = key_mut(state, &account, &id)?;
     let pending = key.state == KeyState::PendingDeletion;
     let next = match (call.operation, pending) {
-        ("CancelKeyDeletion", true) => KeyState::Disabled,
         ("EnableKey", false) => KeyState::Enabled,
-        ("DisableKey", false) => KeyState::Disabled,
+        ("CancelKeyDeletion", true) | ("DisableKey", false) => KeyState::Disabled,
         ("ScheduleKeyDeletion", false) => KeyState::PendingDeletion,
         _ => {
             return Err(AwsError::new(

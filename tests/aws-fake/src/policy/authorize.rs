@@ -108,10 +108,8 @@ pub(crate) fn authorize(
         };
     }
     let policies = Policies::of(world, now_ms, identity);
-    let of_identity = match policies.decide(subject, &context)? {
-        true => Ok(()),
-        false => Err(refused(Source::Identity)),
-    };
+    let allowed = policies.decide(subject, &context)?;
+    let of_identity = if allowed { Ok(()) } else { Err(refused(Source::Identity)) };
     service_control(world, identity, subject, &context)?;
     policies.limit(subject, &context)?;
     let same_account = identity.account() == subject.owner;

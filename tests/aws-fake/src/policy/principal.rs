@@ -159,9 +159,7 @@ impl Principals {
             }
             Identity::Role { account, .. } => {
                 let role = identity.principal_arn(world);
-                self.lists_account(account)
-                    && self.aws.contains(&identity.arn())
-                    && self.aws.iter().any(|named| *named == role)
+                self.lists_account(account) && self.aws.contains(&identity.arn()) && self.aws.contains(&role)
             }
         }
     }

@@ -194,7 +194,7 @@ impl State {
                     "requestTime": crate::clock::iso_ms(version.modified_ms),
                     "failureReason": reason,
                 });
-                crate::s3::announce_failure(self, now_ms, &target, data);
+                crate::s3::announce_failure(self, now_ms, &target, &data);
             }
         }
         Some(())

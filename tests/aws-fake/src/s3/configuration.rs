@@ -93,11 +93,11 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
             let wanted = document(call, "ServerSideEncryptionConfiguration")?;
             check_encryption(&wanted)?;
             bucket_mut(state, target)?.encryption = Some(wanted.write());
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "DeleteBucketEncryption" => {
             bucket_mut(state, target)?.encryption = None;
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "GetBucketLifecycleConfiguration" => stored(
             bucket(state, target)?.lifecycle.as_ref(),
@@ -107,11 +107,11 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
             let wanted = document(call, "LifecycleConfiguration")?;
             let kept = check_lifecycle(state, &target.bucket, wanted)?;
             bucket_mut(state, target)?.lifecycle = Some(kept.write());
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "DeleteBucketLifecycle" => {
             bucket_mut(state, target)?.lifecycle = None;
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "GetBucketOwnershipControls" => {
             let ownership = bucket(state, target)?.ownership.as_ref().ok_or_else(absent(
@@ -132,11 +132,11 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
                 return Err(malformed_xml());
             }
             bucket_mut(state, target)?.ownership = Some(ownership.to_owned());
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "DeleteBucketOwnershipControls" => {
             bucket_mut(state, target)?.ownership = None;
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "GetPublicAccessBlock" => {
             let block = bucket(state, target)?.public_access_block.ok_or_else(absent(
@@ -156,11 +156,11 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
                 restrict_public_buckets: flag("RestrictPublicBuckets"),
             };
             bucket_mut(state, target)?.public_access_block = Some(block);
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "DeletePublicAccessBlock" => {
             bucket_mut(state, target)?.public_access_block = None;
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "GetBucketRequestPayment" => {
             let payer = if bucket(state, target)?.requester_pays { "Requester" } else { "BucketOwner" };
@@ -174,7 +174,7 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
                 _ => return Err(malformed_xml()),
             };
             bucket_mut(state, target)?.requester_pays = pays;
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "GetBucketLogging" => {
             let none = Element::new("BucketLoggingStatus").write();
@@ -185,7 +185,7 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
             check_logging(state, target, &wanted)?;
             let logging = wanted.child("LoggingEnabled").is_some().then(|| wanted.write());
             bucket_mut(state, target)?.logging = logging;
-            done(state, call, target, 200)
+            Ok(done(state, call, target, 200))
         }
         "GetBucketTagging" => {
             let tags = &bucket(state, target)?.tags;
@@ -201,16 +201,16 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
             let wanted = document(call, "Tagging")?;
             let tags = super::object::read_tags(&wanted)?;
             bucket_mut(state, target)?.tags = tags;
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "DeleteBucketTagging" => {
             bucket_mut(state, target)?.tags.clear();
-            done(state, call, target, 204)
+            Ok(done(state, call, target, 204))
         }
         "GetBucketAcl" => {
             let owner = super::buckets::owner(state, &bucket(state, target)?.owner);
             let mut grantee = owner.clone();
-            grantee.name = "Grantee".to_owned();
+            "Grantee".clone_into(&mut grantee.name);
             let grant = Element::new("Grant").with(grantee).text("Permission", "FULL_CONTROL");
             let acl = Element::new("AccessControlPolicy")
                 .with(owner)
@@ -225,9 +225,9 @@ pub(super) fn handle(state: &mut State, call: &Call<'_>, target: &Target) -> Res
     }
 }
 
-fn done(state: &mut State, call: &Call<'_>, target: &Target, status: u16) -> Result<Reply, AwsError> {
+fn done(state: &mut State, call: &Call<'_>, target: &Target, status: u16) -> Reply {
     state.wrote(call, &*target.bucket);
-    Ok(Reply::empty(status))
+    Reply::empty(status)
 }
 
 fn show_block(block: PublicAccessBlock) -> Element {

@@ -88,12 +88,12 @@ pub(crate) fn announce(state: &mut State, now_ms: i64, bucket: &str, key: &str, 
 }
 
 /// Sends the event of a replication that failed, with what is told about it.
-pub(crate) fn announce_failure(state: &mut State, now_ms: i64, source: &Target, data: Value) {
+pub(crate) fn announce_failure(state: &mut State, now_ms: i64, source: &Target, data: &Value) {
     let event = "Replication:OperationFailedReplication";
     send(state, now_ms, &source.bucket, &source.key, event, Some(data));
 }
 
-fn send(state: &mut State, now_ms: i64, bucket: &str, key: &str, event: &str, replication: Option<Value>) {
+fn send(state: &mut State, now_ms: i64, bucket: &str, key: &str, event: &str, replication: Option<&Value>) {
     let Some(found) = state.world.buckets.get(bucket) else { return };
     let Some(configuration) = found.notification.as_deref().and_then(|text| Element::parse(text).ok()) else {
         return;
@@ -136,7 +136,7 @@ fn send(state: &mut State, now_ms: i64, bucket: &str, key: &str, event: &str, re
                 "object": object,
             },
         });
-        if let (Some(data), Some(record)) = (&replication, record.as_object_mut()) {
+        if let (Some(data), Some(record)) = (replication, record.as_object_mut()) {
             record.insert("replicationEventData".to_owned(), data.clone());
         }
         let body = json!({ "Records": [record] });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use md5::{Digest, Md5};
 use percent_encoding::percent_decode_str;
 
 use super::{Target, access, announce, bucket, bucket_mut, document, invalid_argument, malformed_xml};
@@ -10,14 +9,12 @@ use crate::call::Call;
 use crate::error::AwsError;
 use crate::http::Reply;
 use crate::state::State;
-use crate::world::{Bucket, Kept, ObjectVersion, base32, hexadecimal};
+use crate::world::{Bucket, Kept, ObjectVersion, base32, hexadecimal, md5};
 use crate::xml::Element;
 
 /// The entity tag of an object that was put in one piece: the MD5 of its bytes, in quotes.
 pub(crate) fn etag(bytes: &[u8]) -> String {
-    let digest = Md5::digest(bytes);
-    let hexadecimal: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hexadecimal}\"")
+    format!("\"{}\"", md5(bytes))
 }
 
 /// The tags of a document.
@@ -183,7 +180,7 @@ fn write(
         crate::kms::permit_s3(state, call, &key, target, version.bucket_key, "kms:GenerateDataKey")?;
         version.kms_key = Some(key);
     }
-    version.storage_class = call.request.header("x-amz-storage-class").unwrap_or("STANDARD").to_owned();
+    call.request.header("x-amz-storage-class").unwrap_or("STANDARD").clone_into(&mut version.storage_class);
     version.modified_ms = call.now_ms;
     version.version_id = next_version_id(state, target)?;
     crate::replication::begin(state, call.now_ms, target, &mut version);
@@ -263,7 +260,7 @@ pub(super) fn delete(state: &mut State, call: &Call<'_>, target: &Target) -> Res
         reply = reply.header("x-amz-version-id", id);
     }
     if outcome.marker {
-        reply = reply.header("x-amz-delete-marker", "true")
+        reply = reply.header("x-amz-delete-marker", "true");
     }
     Ok(reply)
 }

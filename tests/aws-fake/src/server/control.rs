@@ -66,7 +66,7 @@ pub(super) fn handle(fake: &Fake, request: &HttpRequest) -> Reply {
             let from: usize = request.parameter("from").and_then(|text| text.parse().ok()).unwrap_or(1);
             let state = fake.lock();
             let writes: Vec<_> = state.writes.iter().filter(|write| write.number >= from).collect();
-            Reply::json(&json!({ "count": state.writes.len(), "writes": writes }))
+            Reply::json(&json!({ "count": state.writes.len(), "held": state.is_held(), "writes": writes }))
         }
         ("GET", "requests") => Reply::json(&serde_json::to_value(&fake.lock().counts).unwrap_or_default()),
         ("DELETE", "requests") => {

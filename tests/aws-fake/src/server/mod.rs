@@ -27,6 +27,8 @@ use crate::world::World;
 
 /// The largest body that is read.
 const LARGEST_BODY: usize = 64 << 20;
+/// How long a held request waits before it looks again.
+const HELD_MS: u64 = 5;
 
 /// The fake: its state, shared by all connections.
 #[derive(Debug, Clone)]
@@ -98,8 +100,16 @@ impl Fake {
         };
         // Half before and half after the deed: a client that dies meanwhile may or may not have written.
         pause(latency / 2).await;
-        let (reply, number) = self.handle(service, &operation, scope.as_ref(), &request);
+        let (reply, number) = loop {
+            match self.handle(service, &operation, scope.as_ref(), &request) {
+                Some(answered) => break answered,
+                None => pause(HELD_MS).await,
+            }
+        };
         pause(latency - latency / 2).await;
+        while self.lock().is_held() {
+            pause(HELD_MS).await;
+        }
         let mut response = respond(reply, number);
         // A client that waits for AWS's minutes reads them here.
         let date = http_date(self.lock().clock.now_ms());
@@ -109,14 +119,18 @@ impl Fake {
         response
     }
 
+    /// Carries out a request; `None` while the fake is held.
     fn handle(
         &self,
         service: Service,
         operation: &str,
         scope: Option<&Scope>,
         request: &HttpRequest,
-    ) -> (Reply, u64) {
+    ) -> Option<(Reply, u64)> {
         let mut state = self.lock();
+        if state.is_held() {
+            return None;
+        }
         let now_ms = state.clock.now_ms();
         state.settle(now_ms);
         let mut account = state.account_of(scope);
@@ -125,12 +139,12 @@ impl Fake {
         state.count(&format!("{service}:{operation}"), &account, code.as_deref());
         let number = state.counts.total;
         drop(state);
-        match outcome {
+        Some(match outcome {
             Ok(reply) => (reply, number),
             Err(error) => {
                 (protocol::error(service, &request.method, &error, &protocol::request_id(number)), number)
             }
-        }
+        })
     }
 }
 

@@ -1,19 +1,14 @@
 //! Messages: sent, received, hidden for a while, moved to a dead-letter queue after too many receipts.
 
-use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
 use super::{Place, no_queue, target};
 use crate::call::Call;
 use crate::error::AwsError;
 use crate::state::State;
-use crate::world::{Message, Queue, World, hexadecimal};
+use crate::world::{Message, Queue, World, hexadecimal, md5};
 
 type Answer = Result<Value, AwsError>;
-
-fn digest(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 fn add(queue: &mut Queue, seed: u64, place: &Place, now_ms: i64, body: String) -> String {
     queue.sent += 1;
@@ -51,7 +46,7 @@ pub(super) fn send(state: &mut State, call: &Call<'_>, input: &Value) -> Answer 
     }
     let seed = state.world.settings.seed;
     let queue = place.get_mut(&mut state.world).ok_or_else(no_queue)?;
-    let md5 = digest(&body);
+    let md5 = md5(body.as_bytes());
     let id = add(queue, seed, &place, call.now_ms, body);
     state.wrote(call, place.arn());
     Ok(json!({ "MessageId": id, "MD5OfMessageBody": md5 }))
@@ -96,7 +91,7 @@ pub(super) fn receive(state: &mut State, call: &Call<'_>, input: &Value) -> Answ
             "MessageId": message.id,
             "ReceiptHandle": message.receipt,
             "Body": message.body,
-            "MD5OfBody": digest(&message.body),
+            "MD5OfBody": md5(message.body.as_bytes()),
             "Attributes": {
                 "ApproximateReceiveCount": message.received.to_string(),
                 "SentTimestamp": message.sent_ms.to_string(),

@@ -222,6 +222,7 @@ pub struct Message {
     pub receipt: String,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_default(value: &i64) -> bool {
     *value == 0
 }

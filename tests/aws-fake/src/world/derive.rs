@@ -31,3 +31,12 @@ pub(crate) fn hexadecimal(length: usize, seed: u64, parts: &[&str]) -> String {
     digest(seed, parts).fill(&mut bytes);
     bytes.iter().filter_map(|byte| char::from_digit(u32::from(byte & 15), 16)).collect()
 }
+
+/// The MD5 of bytes as hexadecimal digits: entity tags, and digests of messages.
+pub(crate) fn md5(bytes: &[u8]) -> String {
+    use md5::{Digest as _, Md5};
+    let digits = |byte: u8| {
+        [byte >> 4, byte & 15].into_iter().filter_map(|digit| char::from_digit(u32::from(digit), 16))
+    };
+    Md5::digest(bytes).into_iter().flat_map(digits).collect()
+}

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::account::{AccessKey, Account, AccountState, Key, KeyState, Message, Queue, Role, User};
 pub use self::bucket::{Bucket, Kept, ObjectVersion, PublicAccessBlock, ReplicationStatus, Versioning};
-pub(crate) use self::derive::{base32, derive_id, hexadecimal};
+pub(crate) use self::derive::{base32, derive_id, hexadecimal, md5};
 pub use self::eventual::Eventual;
 pub use self::load::WorldError;
 pub use self::organization::{FULL_AWS_ACCESS, Organization, OrganizationalUnit, ServiceControlPolicy};

@@ -32,6 +32,44 @@ async fn a_world_is_what_was_loaded() {
 }
 
 #[tokio::test]
+async fn the_worlds_of_the_folder_are_as_they_say() {
+    let small = include_str!("../../worlds/small.json");
+    assert_eq!(small.trim_end(), Blueprint::varied(3, 1).build().unwrap().to_json().unwrap());
+
+    let obstacles = include_str!("../../worlds/obstacles.json");
+    let fake = Fake::start(weir_aws_fake::World::from_json(obstacles.as_bytes()).unwrap()).await;
+    let sts = aws_sdk_sts::Client::new(&fake.management());
+    let assume = |index: usize| {
+        sts.assume_role()
+            .role_arn(format!("arn:aws:iam::{}:role/weir-onboarding", member(index)))
+            .role_session_name("test")
+            .external_id("weir-external-id")
+            .send()
+    };
+    let mut codes = Vec::new();
+    for index in 0..12 {
+        codes.push(code(&assume(index).await));
+    }
+    assert_eq!(codes[..4], ["ok", "AccessDenied", "AccessDenied", "AccessDenied"]);
+    assert!(codes[4..].iter().all(|code| code == "ok"));
+    for (index, expected) in [
+        (0, "ok"),
+        (4, "AccessDenied"),
+        (5, "AccessDenied"),
+        (6, "InvalidBucketState"),
+        (7, "InvalidBucketState"),
+    ] {
+        let config = fake.member(&member(index)).await;
+        let world = fake.control("GET", "world", "").await;
+        let buckets = world["buckets"].as_object().unwrap();
+        let bucket = buckets.iter().find(|(_, bucket)| bucket["owner"] == member(index)).unwrap().0;
+        let suspend = "<VersioningConfiguration><Status>Suspended</Status></VersioningConfiguration>";
+        let (status, body) = fake.raw(&config, "PUT", &format!("/{bucket}?versioning"), suspend).await;
+        assert_eq!(if status == 200 { "ok" } else { crate::support::code_of(&body) }, expected, "{index}");
+    }
+}
+
+#[tokio::test]
 async fn a_world_that_is_wrong_is_refused_and_named() {
     let fake = Fake::small().await;
     for (change, named) in [
@@ -54,6 +92,17 @@ async fn a_world_that_is_wrong_is_refused_and_named() {
             "{error}"
         );
     }
+}
+
+#[tokio::test]
+async fn answers_tell_the_fakes_time() {
+    let fake = Fake::small().await;
+    fake.advance(3_600).await;
+    let outcome = s3(&fake.management()).get_bucket_policy().bucket("absent").send().await.unwrap_err();
+    let date = outcome.raw_response().unwrap().headers().get("date").unwrap().to_owned();
+    assert_eq!(date, "Wed, 25 Nov 2026 01:00:00 GMT");
+    let clock = fake.control("GET", "clock", "").await;
+    assert_eq!((&clock["now"], &clock["speed"]), (&json!("2026-11-25T01:00:00Z"), &json!(0.0)));
 }
 
 #[tokio::test]
@@ -111,6 +160,38 @@ async fn faults_strike_before_or_after_the_deed() {
 }
 
 #[tokio::test]
+async fn a_held_fake_has_taken_just_so_many_writes() {
+    let fake = Fake::small().await;
+    let client = s3(&fake.member(&member(0)).await);
+    let bucket = log_bucket(&member(0), REGION, Layout::AwsLogs);
+    let put = |key: &str| tokio::spawn(client.put_object().bucket(&bucket).key(key).send());
+    fake.control("POST", "faults", r#"{"hold_after_writes":1}"#).await;
+    let first = put("a");
+    while fake.control("GET", "writes", "").await["held"] == json!(false) {
+        tokio::task::yield_now().await;
+    }
+    let dies = put("b");
+    let waits = put("c");
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(!first.is_finished() && !waits.is_finished());
+    assert_eq!(fake.control("GET", "writes", "").await["count"], 1);
+    // Whoever goes away while held has not written.
+    dies.abort();
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    fake.control("POST", "faults", "{}").await;
+    first.await.unwrap().unwrap();
+    waits.await.unwrap().unwrap();
+    let writes = fake.control("GET", "writes", "").await;
+    let keys: Vec<_> = writes["writes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|write| write["resource"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(keys, [format!("{bucket}/a"), format!("{bucket}/c")]);
+}
+
+#[tokio::test]
 async fn latencies_delay_what_they_select() {
     let fake = Fake::small().await;
     fake.control("POST", "faults", r#"{"latencies":[{"service":"sts","base_ms":200}]}"#).await;
@@ -140,7 +221,7 @@ async fn nonsense_is_answered_with_an_error() {
         let (got, answer) = fake.http("POST", "/", &headers, body).await;
         assert_eq!(got, status, "{service} {body:?} {answer}");
     }
-    for path in ["/%ff%00", "/bucket/%2e%2e/%2e%2e", "//", "/a?versioning&versioning=%zz", "/_fake/nothing"] {
+    for path in ["/%ff%00", "/bucket/%2e%2e/%2e%2e", "/a?versioning&versioning=%zz", "/_fake/nothing"] {
         let (status, _) = fake.raw(&config, "GET", path, "\u{0}").await;
         assert!((400..=501).contains(&status), "{path} {status}");
     }

@@ -139,6 +139,7 @@ fn case_10_a_control_of_control_tower_keeps_replication_in_the_region() {
 }
 
 #[test]
+#[ignore = "takes the minute that a throttled call is given"]
 fn one_account_that_is_always_throttled_costs_the_others_nothing() {
     let id = member(0);
     let scene = Scene::small();
