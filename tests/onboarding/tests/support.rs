@@ -12,7 +12,7 @@ use weir_aws_fake::{Server, World};
 
 pub(crate) const REGION: &str = "eu-west-1";
 /// No command of these tests takes longer, whatever the machine does beside.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// An organization, and somebody in front of it.
 pub(crate) struct Scene {
@@ -128,9 +128,7 @@ impl Scene {
 
     pub(crate) fn apply_json(&self) -> (i32, Value) {
         let outcome = self.run(&["apply", "--yes", "--wait", "--json"]);
-        if outcome.stdout.is_empty() {
-            panic!("no report: {outcome:#?}");
-        }
+        assert!(!outcome.stdout.is_empty(), "no report: {outcome:#?}");
         (outcome.code, outcome.json())
     }
 
