@@ -246,8 +246,10 @@ fn small_files_are_joined_and_their_objects_can_still_be_replaced() {
     // Joined again, with the file that was joined before.
     assert_eq!(join(&ledger, &archive, &JOIN), Joined { partitions: 1, from: 3, to: 1, rows: 52 });
     assert_eq!(counted(root.path()), now);
-    let order: Vec<u8> =
-        read(root.path(), &archive.files(FOLDER).unwrap()[0]).iter().map(|row| row.object_id[0]).collect();
+    let order: Vec<u8> = read(root.path(), &files(root.path(), FOLDER).unwrap()[0])
+        .iter()
+        .map(|row| row.object_id[0])
+        .collect();
     assert!(
         order.windows(2).filter(|pair| pair[0] != pair[1]).count() == 3,
         "rows of an object stay together"
@@ -271,7 +273,7 @@ fn joined_files_are_closed_at_their_size_and_unfinished_objects_are_left_alone()
     ledger.begin(&[Intent { object: ObjectId([6; 16]), day: DAY, files: vec![] }]).unwrap();
     let joined = join(&ledger, &archive, &JoinOptions { target_bytes: 1, ..JOIN });
     assert_eq!(joined, Joined::default(), "each would be a file of its own");
-    let bytes = fs::metadata(root.path().join(&archive.files(FOLDER).unwrap()[0])).unwrap().len();
+    let bytes = fs::metadata(root.path().join(&files(root.path(), FOLDER).unwrap()[0])).unwrap().len();
     let joined = join(&ledger, &archive, &JoinOptions { target_bytes: bytes * 2 - bytes / 2, ..JOIN });
     assert_eq!(joined, Joined { partitions: 1, from: 4, to: 2, rows: 40 });
     assert_eq!(parquet_files(root.path()).len(), 4);
@@ -353,6 +355,6 @@ fn damaged_files_are_named_and_nothing_is_made_up_from_them() {
     let error = archive.join(&JOIN, counts).unwrap_err();
     assert!(error.to_string().contains(&name), "{error}");
     fs::write(root.path().join(FOLDER).join("_manifest.json"), "{").unwrap();
-    assert!(matches!(archive.files(FOLDER), Err(ArchiveError::Manifest { .. })));
+    assert!(matches!(files(root.path(), FOLDER), Err(ArchiveError::Manifest { .. })));
     assert!(matches!(ArchiveError::from(LedgerError::ReadOnly), ArchiveError::Ledger(_)));
 }
