@@ -310,7 +310,7 @@ fn an_index_of_another_version_is_named() {
     std::fs::write(dir.path().join(VERSION_FILE), "0\n").unwrap();
     let error = EmbeddedIndex::open(dir.path(), settings()).unwrap_err().to_string();
     assert!(error.contains("has schema version 0, and this program reads version 1"), "{error}");
-    assert!(error.contains("move the folder away and ingest again"), "{error}");
+    assert!(error.contains("move the folder away and run `weir ingest --again`"), "{error}");
     std::fs::remove_file(dir.path().join(VERSION_FILE)).unwrap();
     std::fs::create_dir(dir.path().join("2026-11-23")).unwrap();
     assert!(matches!(EmbeddedIndex::open(dir.path(), settings()), Err(IndexError::SchemaVersion { .. })));
