@@ -9,6 +9,7 @@
 use super::answer::{Answer, Verdict, check};
 use super::contract::{Batch, Wrapped};
 use super::engine::{Breach, CompiledParser, EngineError};
+use super::workers::Worker;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -71,6 +72,7 @@ pub(crate) fn run(
     parser: &CompiledParser,
     breaker: &Breaker,
     batch: &Batch<'_>,
+    worker: &mut Worker<'_>,
 ) -> Result<Answer, EngineError> {
     if breaker.is_open() {
         return Ok(Answer::of_verdicts(vec![Verdict::Waiting; batch.ends.len()]));
@@ -95,7 +97,7 @@ pub(crate) fn run(
         bisection.wait(batch.ends.len());
         return Ok(bisection.answer);
     }
-    bisection.run(breach)?;
+    bisection.run(breach, worker)?;
     Ok(bisection.answer)
 }
 
@@ -131,10 +133,12 @@ impl Bisection<'_> {
     ///
     /// A list of what is left, not a recursion: a parser decides how often it is cut, and shall not reach the end of
     /// the host's stack.
-    fn run(&mut self, breach: Breach) -> Result<(), EngineError> {
+    fn run(&mut self, breach: Breach, worker: &mut Worker<'_>) -> Result<(), EngineError> {
         let frames = 0..self.whole.ends.len();
         let mut left = vec![Suspects { frames, breach: Some(breach), named: false }];
         while let Some(Suspects { frames, breach, named }) = left.pop() {
+            // Each part may run into the deadline: others are not kept waiting for all of them.
+            worker.give_way();
             let breach = match breach {
                 Some(breach) => breach,
                 None => match self.part(&frames)? {

@@ -56,8 +56,8 @@ impl Parser {
     /// # Errors
     /// Only for what is not the parser's fault.
     pub fn parse(&self, batch: &Batch<'_>) -> Result<Answer, EngineError> {
-        let _worker = self.workers.acquire(&self.manifest().name);
-        bisect::run(&self.compiled, &self.breaker, batch)
+        let mut worker = self.workers.acquire(&self.manifest().name);
+        bisect::run(&self.compiled, &self.breaker, batch, &mut worker)
     }
 }
 

@@ -4,7 +4,11 @@
 //! least one, while another parser waits; with nobody waiting it may hold them all. So a slow parser slows itself.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a worker is offered to others between two pieces of work.
+const GIVE_WAY: Duration = Duration::from_millis(50);
 
 /// The permits.
 #[derive(Debug, Clone)]
@@ -25,13 +29,18 @@ struct State {
     /// By parser name.
     running: HashMap<String, usize>,
     waiting: HashMap<String, usize>,
+    /// How often a worker was taken.
+    taken: u64,
 }
 
 impl State {
+    fn others_wait(&self, parser: &str) -> bool {
+        self.waiting.iter().any(|(name, waiting)| name != parser && *waiting > 0)
+    }
+
     fn may_run(&self, parser: &str, count: usize) -> bool {
         let held = self.running.get(parser).copied().unwrap_or(0);
-        let others_wait = self.waiting.iter().any(|(name, waiting)| name != parser && *waiting > 0);
-        self.busy < count && (held < (count / 2).max(1) || !others_wait)
+        self.busy < count && (held < (count / 2).max(1) || !self.others_wait(parser))
     }
 }
 
@@ -58,15 +67,32 @@ impl Workers {
     /// Waits for a worker for `parser`, and holds it until the guard is dropped.
     pub fn acquire(&self, parser: &str) -> Worker<'_> {
         let shared = &*self.shared;
-        let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.take(shared.lock(), parser);
+        Worker { shared, parser: parser.to_owned() }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, mut state: MutexGuard<'_, State>, parser: &str) {
         step(&mut state.waiting, parser, 1);
-        while !state.may_run(parser, shared.count) {
-            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        while !state.may_run(parser, self.count) {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         step(&mut state.waiting, parser, -1);
         step(&mut state.running, parser, 1);
         state.busy += 1;
-        Worker { shared, parser: parser.to_owned() }
+        state.taken += 1;
+    }
+
+    fn give_back<'s>(&self, mut state: MutexGuard<'s, State>, parser: &str) -> MutexGuard<'s, State> {
+        step(&mut state.running, parser, -1);
+        state.busy -= 1;
+        self.changed.notify_all();
+        state
     }
 }
 
@@ -77,20 +103,39 @@ pub struct Worker<'a> {
     parser: String,
 }
 
+impl Worker<'_> {
+    /// Between two pieces of work: lets another parser that waits have its turn first.
+    pub fn give_way(&mut self) {
+        let shared = self.shared;
+        let state = shared.lock();
+        if !state.others_wait(&self.parser) {
+            return;
+        }
+        let taken = state.taken;
+        let mut state = shared.give_back(state, &self.parser);
+        // Whoever wakes first would else be the one that is awake already. Bounded, since those who wait may be at
+        // their own share's end.
+        while state.taken == taken && state.others_wait(&self.parser) {
+            let waited = shared.changed.wait_timeout(state, GIVE_WAY);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = woken;
+            if timeout.timed_out() {
+                break;
+            }
+        }
+        shared.take(state, &self.parser);
+    }
+}
+
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        let mut state = self.shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        step(&mut state.running, &self.parser, -1);
-        state.busy -= 1;
-        drop(state);
-        self.shared.changed.notify_all();
+        drop(self.shared.give_back(self.shared.lock(), &self.parser));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_parser_alone_takes_every_worker() {
@@ -105,9 +150,33 @@ mod tests {
             busy: held,
             running: HashMap::from([("a".to_owned(), held)]),
             waiting: HashMap::from([("b".to_owned(), 1)]),
+            taken: 0,
         };
         assert!(state(1).may_run("a", 4) && !state(2).may_run("a", 4) && state(2).may_run("b", 4));
         assert!(state(0).may_run("a", 1) && !state(1).may_run("b", 1));
+    }
+
+    #[test]
+    fn who_gives_way_lets_others_go_first() {
+        let workers = Workers::new(1);
+        let mut slow = workers.acquire("slow");
+        slow.give_way();
+        let turns = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let quick = scope.spawn(|| {
+                let _worker = workers.acquire("quick");
+                turns.lock().unwrap().push("quick");
+            });
+            while workers.shared.lock().waiting.is_empty() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            slow.give_way();
+            turns.lock().unwrap().push("slow");
+            quick.join().unwrap();
+        });
+        drop(slow);
+        assert_eq!(*turns.lock().unwrap(), ["quick", "slow"]);
+        assert_eq!(workers.shared.lock().busy, 0);
     }
 
     #[test]
