@@ -9,9 +9,13 @@ use serde_json::Value;
 /// Two rows: parsing, and parsing and writing.
 pub(crate) fn measure(name: &str, sample: &Sample, rounds: u32) -> Result<Vec<Row>> {
     let (mut parse, mut write) = (Vec::new(), Vec::new());
+    // Parsers keep a number beyond a double as it stands; serde_json refuses it.
+    let frames: Vec<&[u8]> =
+        sample.frames().filter(|frame| serde_json::from_slice::<Value>(frame).is_ok()).collect();
+    let bytes = frames.iter().map(|frame| frame.len()).sum();
     for _ in 0..rounds {
         let took = time(|| {
-            for frame in sample.frames() {
+            for frame in &frames {
                 std::hint::black_box(serde_json::from_slice::<Value>(frame)?);
             }
             Ok(())
@@ -19,7 +23,7 @@ pub(crate) fn measure(name: &str, sample: &Sample, rounds: u32) -> Result<Vec<Ro
         parse.push(took.as_secs_f64());
         let took = time(|| {
             let mut out = Vec::with_capacity(1 << 20);
-            for frame in sample.frames() {
+            for frame in &frames {
                 serde_json::to_writer(&mut out, &serde_json::from_slice::<Value>(frame)?)?;
                 if out.len() > 1 << 19 {
                     std::hint::black_box(&out);
@@ -32,8 +36,8 @@ pub(crate) fn measure(name: &str, sample: &Sample, rounds: u32) -> Result<Vec<Ro
     }
     let row = |what: &str, seconds: f64| Row {
         name: format!("serde_json Value, {what}: {name}"),
-        events_per_s: sample.count() as f64 / seconds,
-        mb_per_s: rate(sample.bytes(), seconds),
+        events_per_s: frames.len() as f64 / seconds,
+        mb_per_s: rate(bytes, seconds),
         native: None,
     };
     Ok(vec![row("parse", median(parse)), row("parse and write", median(write))])
