@@ -351,13 +351,12 @@ impl Passage<'_> {
         ids: Option<&[FrameId]>,
     ) -> Result<Answer, PipelineError> {
         let found: Vec<FrameId>;
-        let ids = match ids {
-            Some(ids) => ids,
-            None => {
-                let stream = StreamId::new(self.object.id, batch.stream.member.as_deref());
-                found = (0..batch.len()).map(|index| frame_id(&stream, batch, index)).collect();
-                &found
-            }
+        let ids = if let Some(ids) = ids {
+            ids
+        } else {
+            let stream = StreamId::new(self.object.id, batch.stream.member.as_deref());
+            found = (0..batch.len()).map(|index| frame_id(&stream, batch, index)).collect();
+            &found
         };
         self.counts.log_types.insert(route.log_type.clone());
         self.counts.parsers.insert(route.parser.digest().to_owned());

@@ -7,7 +7,7 @@ use super::place::{Place, assert_balanced, counts};
 use std::collections::BTreeSet;
 
 /// Five types with lines that repeat, a malformed frame and a file that no parser wants.
-pub fn mixed(place: &Place) {
+pub(super) fn mixed(place: &Place) {
     place.log(&trail_key("mixed"), gzip(trail(&["CreateAccessKey", "GetUser", "GetUser"], "ana").as_bytes()));
     let flows = format!("{FLOW_HEADER}{}{}{}no flow at all\n{}", flow(1), flow(2), flow(2), flow(3));
     place.log(&flow_key("mixed"), gzip(flows.as_bytes()));

@@ -12,7 +12,7 @@ use weir::ledger::{Ledger, ObjectRecord, RecordFilter};
 use weir::output::archive::{ArchivedRow, rows};
 
 /// The program.
-pub fn program() -> PathBuf {
+pub(super) fn program() -> PathBuf {
     let path = std::env::var_os("WEIR_BIN").map_or_else(|| target().join("release/weir"), PathBuf::from);
     assert!(path.is_file(), "{} is no file; run `cargo xtask test`, which builds it", path.display());
     path
@@ -20,7 +20,7 @@ pub fn program() -> PathBuf {
 
 /// What one run of the program came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub(super) struct Outcome {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
@@ -28,26 +28,26 @@ pub struct Outcome {
 
 impl Outcome {
     /// The same outcome, when the exit code is as expected.
-    pub fn expect(self, code: i32) -> Self {
+    pub(super) fn expect(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "standard output:\n{}\nstandard error:\n{}", self.out, self.err);
         self
     }
 
     /// The lines of standard output as JSON.
-    pub fn json_lines(&self) -> Vec<Value> {
+    pub(super) fn json_lines(&self) -> Vec<Value> {
         let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         self.out.lines().map(read).collect()
     }
 }
 
 /// A folder of a test's own.
-pub struct Place {
+pub(super) struct Place {
     folder: TempDir,
 }
 
 impl Place {
     /// With this text in weir.toml, before the section that says where the parsers are.
-    pub fn with(settings: &str) -> Self {
+    pub(super) fn with(settings: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let place = Place { folder };
         std::fs::create_dir(place.logs()).unwrap();
@@ -56,12 +56,12 @@ impl Place {
     }
 
     /// With the defaults.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with("")
     }
 
     /// Writes another weir.toml.
-    pub fn configure(&self, settings: &str) {
+    pub(super) fn configure(&self, settings: &str) {
         let parsers = parsers_folder();
         let (parsers, cache) = (parsers.display(), shared_cache());
         let text = if settings.contains("[parsers]") {
@@ -72,17 +72,17 @@ impl Place {
         std::fs::write(self.path("weir.toml"), text).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// The folder of logs.
-    pub fn logs(&self) -> PathBuf {
+    pub(super) fn logs(&self) -> PathBuf {
         self.path("logs")
     }
 
     /// Writes a log object.
-    pub fn log(&self, key: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(super) fn log(&self, key: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.logs().join(key);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -90,7 +90,7 @@ impl Place {
     }
 
     /// The program with these arguments, to be run in the folder, with nothing of the environment's configuration.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(program());
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WEIR_")) {
@@ -99,17 +99,17 @@ impl Place {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Outcome {
+    pub(super) fn run(&self, arguments: &[&str]) -> Outcome {
         outcome(self.command(arguments).output().unwrap())
     }
 
     /// Ingests the folder of logs; the totals.
-    pub fn ingest(&self) -> Value {
+    pub(super) fn ingest(&self) -> Value {
         totals(&self.run(&["ingest", "logs", "--json"]))
     }
 
     /// How many documents of the index a query finds.
-    pub fn count(&self, query: &str) -> u64 {
+    pub(super) fn count(&self, query: &str) -> u64 {
         let outcome = self.run(&["search", query, "--limit", "0"]).expect(0);
         let line = outcome.out.lines().last().unwrap();
         let total = line.strip_prefix("0 of ").and_then(|rest| rest.split(' ').next());
@@ -117,25 +117,25 @@ impl Place {
     }
 
     /// What a query finds, as JSON.
-    pub fn search(&self, query: &str) -> Vec<Value> {
+    pub(super) fn search(&self, query: &str) -> Vec<Value> {
         self.run(&["search", query, "--limit", "10000", "--json"]).expect(0).json_lines()
     }
 
     /// The ledger's records.
-    pub fn records(&self) -> Vec<ObjectRecord> {
+    pub(super) fn records(&self) -> Vec<ObjectRecord> {
         let ledger = Ledger::open_read_only(&self.path("data")).unwrap();
         ledger.records(RecordFilter::default()).unwrap().map(Result::unwrap).collect()
     }
 
     /// The rows of every file of the archive that the ledger names, in no order that means anything.
-    pub fn archived(&self) -> Vec<ArchivedRow> {
+    pub(super) fn archived(&self) -> Vec<ArchivedRow> {
         let is_archived = |file: &String| file.ends_with(".parquet");
         let files = self.records().into_iter().flat_map(|record| record.files).filter(is_archived);
         files.flat_map(|file| rows(&self.path("data").join(file)).unwrap()).map(Result::unwrap).collect()
     }
 
     /// Every byte under a folder, file by file.
-    pub fn bytes_under(&self, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub(super) fn bytes_under(&self, name: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         walk(&self.path(name), &mut files);
         files
@@ -151,19 +151,19 @@ fn walk(path: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 /// What an ended process left.
-pub fn outcome(output: std::process::Output) -> Outcome {
+pub(super) fn outcome(output: std::process::Output) -> Outcome {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Outcome { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 /// The totals of an ingest that went well: the last line of standard output.
-pub fn totals(outcome: &Outcome) -> Value {
+pub(super) fn totals(outcome: &Outcome) -> Value {
     assert_eq!(outcome.code, Some(0), "{}\n{}", outcome.out, outcome.err);
     serde_json::from_str(outcome.out.lines().last().unwrap()).unwrap()
 }
 
 /// Both equations of the ledger, and what it says of them.
-pub fn assert_balanced(totals: &Value) {
+pub(super) fn assert_balanced(totals: &Value) {
     let of = |name: &str| totals[name].as_u64().unwrap_or_else(|| panic!("no {name} in {totals}"));
     let sum = |names: &[&str]| names.iter().map(|name| of(name)).sum::<u64>();
     assert_eq!(of("unexplained"), 0, "{totals}");
@@ -173,12 +173,12 @@ pub fn assert_balanced(totals: &Value) {
 }
 
 /// Chosen counts of the totals, in the order asked for.
-pub fn counts<const N: usize>(totals: &Value, names: [&str; N]) -> [u64; N] {
+pub(super) fn counts<const N: usize>(totals: &Value, names: [&str; N]) -> [u64; N] {
     names.map(|name| totals[name].as_u64().unwrap_or_else(|| panic!("no {name} in {totals}")))
 }
 
 /// A process that ends with its test.
-pub struct Running(pub Child);
+pub(super) struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -190,7 +190,7 @@ impl Drop for Running {
 impl Running {
     /// Waits for the end of the process; the highest resident size seen meanwhile, in bytes. The kernel keeps the
     /// highest mark (`VmHWM`, proc(5)), so that looking now and then misses nothing but the last moment.
-    pub fn peak_memory(&mut self) -> (ExitStatus, u64) {
+    pub(super) fn peak_memory(&mut self) -> (ExitStatus, u64) {
         let status = format!("/proc/{}/status", self.0.id());
         let mut peak = 0;
         loop {

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than any look at the sources takes on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Two looks and more.
 const LOOKS: Duration = Duration::from_millis(2_500);
 
@@ -324,7 +324,7 @@ fn a_single_line_without_its_end_is_read_when_nobody_writes_to_it_any_more() {
     let place = live();
     append(&place, "nginx-access.log", visit(0).trim_end());
     let file = File::options().write(true).open(place.path("live/nginx-access.log")).unwrap();
-    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_mins(1)).unwrap();
     let service = Service::start(&place);
     service.settle(1);
     append(&place, "nginx-access.log", &("\n".to_owned() + &visit(1)));

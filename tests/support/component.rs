@@ -7,7 +7,7 @@ const PREAMBLE: usize = 8;
 const MANIFEST: &str = "weir:manifest";
 
 /// The component with a custom section at its end.
-pub fn with_section(component: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn with_section(component: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
     let mut payload = Vec::new();
     push_number(&mut payload, name.len());
     payload.extend_from_slice(name.as_bytes());
@@ -20,7 +20,7 @@ pub fn with_section(component: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
 }
 
 /// The component with this manifest and no other.
-pub fn with_manifest(component: &[u8], manifest: &str) -> Vec<u8> {
+pub(crate) fn with_manifest(component: &[u8], manifest: &str) -> Vec<u8> {
     let mut out = component[..PREAMBLE].to_vec();
     let mut at = PREAMBLE;
     while at < component.len() {
@@ -38,7 +38,7 @@ pub fn with_manifest(component: &[u8], manifest: &str) -> Vec<u8> {
 }
 
 /// A manifest of a parser of lines whose one log type has its own name.
-pub fn manifest(name: &str, version: &str, contract: &str) -> String {
+pub(crate) fn manifest(name: &str, version: &str, contract: &str) -> String {
     format!(
         "manifest = 1\nname = \"{name}\"\nversion = \"{version}\"\nteam = \"tests\"\ncontract = \"{contract}\"\n\
          log-types = [\"{name}\"]\n[framing]\nkind = \"lines\"\n"

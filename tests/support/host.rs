@@ -14,22 +14,26 @@ use weir::parser::{Answer, Parser, Verdict};
 use weir::pipeline::{ObjectRef, Pipeline};
 
 /// 2026-01-15T00:00:00Z, nanoseconds since 1970: the LastModified of every object here.
-pub const MODIFIED: i64 = 1_768_435_200_000_000_000;
+pub(crate) const MODIFIED: i64 = 1_768_435_200_000_000_000;
 
 /// A host, and the folder that its parsers lie in.
-pub struct TestHost {
+pub(crate) struct TestHost {
     pub folder: TempDir,
     pub host: Host,
 }
 
 impl TestHost {
     /// A host with these components (name of the file, bytes) and this text of a weir.toml.
-    pub fn with(components: &[(&str, Vec<u8>)], settings: &str) -> Self {
+    pub(crate) fn with(components: &[(&str, Vec<u8>)], settings: &str) -> Self {
         Self::open(components, settings, &shared_cache()).unwrap_or_else(|error| panic!("{}", full(&error)))
     }
 
     /// As [`TestHost::with`], which may fail, and with a place for compiled code.
-    pub fn open(components: &[(&str, Vec<u8>)], settings: &str, cache: &Path) -> Result<Self, HostError> {
+    pub(crate) fn open(
+        components: &[(&str, Vec<u8>)],
+        settings: &str,
+        cache: &Path,
+    ) -> Result<Self, HostError> {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in components {
             put(folder.path(), name, bytes);
@@ -39,35 +43,35 @@ impl TestHost {
     }
 
     /// Puts a component into the parsers' folder, at once.
-    pub fn put(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) {
         put(self.folder.path(), name, bytes);
     }
 
     /// The parser of a log type.
-    pub fn parser(&self, log_type: &str) -> Arc<Parser> {
+    pub(crate) fn parser(&self, log_type: &str) -> Arc<Parser> {
         self.host.registry.parser(log_type).unwrap()
     }
 
     /// An object through the parsers in force now.
-    pub fn pass(&self, log_type: &str, content: &[u8]) -> Passed {
+    pub(crate) fn pass(&self, log_type: &str, content: &[u8]) -> Passed {
         pass(&self.host.pipeline(), Some(log_type), "object", content)
     }
 
     /// An object whose key decides about its parser.
-    pub fn pass_key(&self, key: &str, content: &[u8]) -> Passed {
+    pub(crate) fn pass_key(&self, key: &str, content: &[u8]) -> Passed {
         pass(&self.host.pipeline(), None, key, content)
     }
 }
 
 /// A host over a folder of components.
-pub fn open_folder(folder: &Path, settings: &str, cache: &Path) -> Result<Host, HostError> {
+pub(crate) fn open_folder(folder: &Path, settings: &str, cache: &Path) -> Result<Host, HostError> {
     let variable = |name: &str, path: &Path| (name.to_owned(), path.to_str().unwrap().to_owned());
     let places = [variable("WEIR__PARSERS__FOLDER", folder), variable("WEIR__PARSERS__CACHE", cache)];
     Host::open(Config::from_text(&folder.join("weir.toml"), settings, places)?)
 }
 
 /// Compiled code that all tests share, so that each component is compiled once.
-pub fn shared_cache() -> PathBuf {
+pub(crate) fn shared_cache() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled")
 }
 
@@ -78,12 +82,12 @@ fn put(folder: &Path, name: &str, bytes: &[u8]) {
 }
 
 /// Takes an object through a pipeline, into memory, and checks its counts.
-pub fn pass(pipeline: &Pipeline, log_type: Option<&str>, key: &str, content: &[u8]) -> Passed {
+pub(crate) fn pass(pipeline: &Pipeline, log_type: Option<&str>, key: &str, content: &[u8]) -> Passed {
     pass_into(pipeline, log_type, key, content.to_vec(), MemorySink::default())
 }
 
 /// As [`pass`], into a sink that the caller made.
-pub fn pass_into(
+pub(crate) fn pass_into(
     pipeline: &Pipeline,
     log_type: Option<&str>,
     key: &str,
@@ -107,7 +111,7 @@ pub fn pass_into(
 }
 
 /// Gives frames to a parser as one batch.
-pub fn parse<T: AsRef<[u8]>>(parser: &Parser, frames: &[T]) -> Answer {
+pub(crate) fn parse<T: AsRef<[u8]>>(parser: &Parser, frames: &[T]) -> Answer {
     let (mut bytes, mut ends) = (Vec::new(), Vec::new());
     for frame in frames {
         bytes.extend_from_slice(frame.as_ref());
@@ -143,7 +147,7 @@ pub fn parse<T: AsRef<[u8]>>(parser: &Parser, frames: &[T]) -> Answer {
 }
 
 /// The `message` of every document of an answer.
-pub fn messages(answer: &Answer) -> Vec<String> {
+pub(crate) fn messages(answer: &Answer) -> Vec<String> {
     let value = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).unwrap();
     answer
         .entries
@@ -153,7 +157,7 @@ pub fn messages(answer: &Answer) -> Vec<String> {
 }
 
 /// A verdict in one word: `event`, `skipped`, `malformed`, `waiting`, or the kind of the breach.
-pub fn word(verdict: &Verdict) -> &'static str {
+pub(crate) fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Events(_) => "event",
         Verdict::Skipped(_) => "skipped",
@@ -164,7 +168,7 @@ pub fn word(verdict: &Verdict) -> &'static str {
 }
 
 /// An error with what caused it.
-pub fn full(error: &dyn std::error::Error) -> String {
+pub(crate) fn full(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -1,18 +1,18 @@
 //! What the tests share: where components lie, a host with chosen parsers, a sink in memory, carriers.
 
-pub mod component;
-pub mod host;
-pub mod sink;
+pub(crate) mod component;
+pub(crate) mod host;
+pub(crate) mod sink;
 
 use std::path::{Path, PathBuf};
 
 /// The checkout.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The target folder that these tests were built in.
-pub fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
 }
 
@@ -23,7 +23,7 @@ fn folder(variable: &str, name: &str) -> PathBuf {
 }
 
 /// Where the components of the parsers lie.
-pub fn parsers_folder() -> PathBuf {
+pub(crate) fn parsers_folder() -> PathBuf {
     folder("WEIR_PARSERS_DIR", "parsers")
 }
 
@@ -33,11 +33,11 @@ fn read(folder: &Path, name: &str) -> Vec<u8> {
 }
 
 /// The component of a parser.
-pub fn parser(name: &str) -> Vec<u8> {
+pub(crate) fn parser(name: &str) -> Vec<u8> {
     read(&parsers_folder(), name)
 }
 
 /// The component of a guest of `tests/guests`.
-pub fn guest(name: &str) -> Vec<u8> {
+pub(crate) fn guest(name: &str) -> Vec<u8> {
     read(&folder("WEIR_GUESTS_DIR", "guests"), name)
 }

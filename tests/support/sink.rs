@@ -7,7 +7,7 @@ use weir::volume::Decision;
 
 /// An event as delivered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken {
+pub(crate) struct Taken {
     pub id: DocumentId,
     pub frame_id: FrameId,
     pub number: u32,
@@ -22,7 +22,7 @@ pub struct Taken {
 
 impl Taken {
     /// A field by its dotted name.
-    pub fn field(&self, name: &str) -> &serde_json::Value {
+    pub(crate) fn field(&self, name: &str) -> &serde_json::Value {
         let pointer = format!("/{}", name.replace('.', "/"));
         self.document.pointer(&pointer).unwrap_or(&serde_json::Value::Null)
     }
@@ -30,7 +30,7 @@ impl Taken {
 
 /// A frame as set aside.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub frame_id: FrameId,
     pub offset: u64,
     pub length: u64,
@@ -42,7 +42,7 @@ pub struct Kept {
 
 /// What came of one object.
 #[derive(Debug, Default)]
-pub struct MemorySink {
+pub(crate) struct MemorySink {
     /// Left empty by a sink that [`MemorySink::counting`] made.
     pub taken: Vec<Taken>,
     pub kept: Vec<Kept>,
@@ -53,7 +53,7 @@ pub struct MemorySink {
 
 impl MemorySink {
     /// Keeps no events, for objects of a million of them.
-    pub fn counting() -> Self {
+    pub(crate) fn counting() -> Self {
         MemorySink { counts_only: true, ..MemorySink::default() }
     }
 }
@@ -104,7 +104,7 @@ impl ObjectSink for MemorySink {
 
 /// One object's way through the pipeline.
 #[derive(Debug)]
-pub struct Passed {
+pub(crate) struct Passed {
     pub counts: Counts,
     pub sink: MemorySink,
 }
@@ -112,7 +112,7 @@ pub struct Passed {
 impl Passed {
     /// Checks both equations of the ledger and the bytes, each side as it was counted where it happened, and that no
     /// two documents or frames share an identity.
-    pub fn check(counts: Counts, sink: MemorySink) -> Self {
+    pub(crate) fn check(counts: Counts, sink: MemorySink) -> Self {
         let frames = counts.parsed + counts.skipped + counts.quarantined + counts.waiting + counts.unrouted;
         assert_eq!(frames, counts.bytes.frame_count, "every frame has one outcome: {counts:?}");
         assert_eq!(counts.bytes.unexplained(), 0, "every byte is accounted for: {counts:?}");
@@ -140,7 +140,7 @@ impl Passed {
     }
 
     /// A field of every event, as text.
-    pub fn texts(&self, field: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, field: &str) -> Vec<String> {
         let shown =
             |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         self.sink.taken.iter().map(|event| shown(event.field(field))).collect()

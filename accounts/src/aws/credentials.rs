@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn credentials_are_renewed_before_they_end() {
-        let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(3_600);
+        let expiry = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
         let credentials = Keys::new("id", "secret", None, Some(expiry), "test");
         assert!(lasts(&credentials, Timestamp::from_second(3_000).unwrap()));
         assert!(!lasts(&credentials, Timestamp::from_second(3_301).unwrap()));

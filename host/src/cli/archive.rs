@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Look after the Parquet archive.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Join the small files of each partition into larger ones
     ///
     /// Query engines pay for each file. The rows stay the same; a partition's manifest decides at each moment which files
@@ -58,7 +58,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(
+pub(super) fn run(
     command: &Command,
     configured: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// Check or show the configuration.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Read the configuration, the databases and the parsers, and say what is wrong
     #[command(after_help = "Example:\n  weir config check --config /etc/weir.toml")]
     Check,
@@ -21,7 +21,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::load(path)?;
     match command {
         Command::Check => {

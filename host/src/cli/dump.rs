@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 #[command(
     after_help = "Examples:\n  weir dump access.log --log-type nginx-access\n  weir dump flow.log.gz --log-type vpcflow --format bulk --output body.ndjson\n  weir dump AWSLogs/111122223333/CloudTrail/eu-west-1/2026/01/15/x.json.gz --original | head -1\n  zcat flow.log.gz | weir dump - --log-type vpcflow"
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The file; `-` is standard input
     path: PathBuf,
     /// The log type, instead of what the path is routed to
@@ -39,7 +39,10 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub(super) fn run(
+    arguments: &Arguments,
+    open: impl FnOnce() -> Result<Host, HostError>,
+) -> anyhow::Result<()> {
     let host = open()?;
     if let Some(log_type) = &arguments.log_type {
         check_log_type(&host, log_type)?;
@@ -105,7 +108,7 @@ fn create(path: &Path, read: &File) -> anyhow::Result<File> {
 }
 
 /// A log type that no parser reads is a mistake on the command line.
-pub fn check_log_type(host: &Host, log_type: &str) -> anyhow::Result<()> {
+pub(super) fn check_log_type(host: &Host, log_type: &str) -> anyhow::Result<()> {
     let parsers = host.registry.parsers();
     ensure!(
         parsers.contains_key(log_type),

@@ -25,7 +25,7 @@ use std::sync::{Mutex, PoisonError};
 #[command(
     after_help = "Examples:\n  weir ingest demo-data/logs\n  weir ingest logs/AWSLogs --data /var/lib/weir --json | tail -1 | jq .unexplained\n  weir ingest --again logs/AWSLogs/111122223333"
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Files and folders
     #[arg(required = true)]
     paths: Vec<PathBuf>,
@@ -56,7 +56,10 @@ enum Outcome {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub(super) fn run(
+    arguments: &Arguments,
+    open: impl FnOnce() -> Result<Host, HostError>,
+) -> anyhow::Result<()> {
     let host = open()?;
     if let Some(log_type) = &arguments.log_type {
         super::dump::check_log_type(&host, log_type)?;
@@ -114,7 +117,7 @@ pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>
 }
 
 /// The data folder: the command line's, else the configuration's.
-pub fn data_folder(config: &Config, given: Option<&Path>) -> PathBuf {
+pub(super) fn data_folder(config: &Config, given: Option<&Path>) -> PathBuf {
     given.map_or_else(|| config.resolve(&config.data), Path::to_path_buf)
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// Show the ledger.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List objects with their counts, and the totals
     #[command(
         after_help = "Examples:\n  weir ledger show\n  weir ledger show --log-type vpcflow --json\n  weir ledger show --unbalanced"
@@ -36,7 +36,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(
+pub(super) fn run(
     command: &Command,
     configured: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> anyhow::Result<()> {

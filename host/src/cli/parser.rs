@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Look at, test and measure parsers.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List the parsers in force
     #[command(after_help = "Example:\n  weir parser list --json")]
     List {
@@ -47,14 +47,13 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub(super) fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
     let host = open()?;
     match command {
         Command::List { json } => list(&host, *json),
         Command::Test { names, json } => test(&host, names, *json),
         Command::Bench { names, seconds, json } => bench(&host, names, *seconds, *json),
     }
-    .map(|()| ())
 }
 
 /// Each parser once, by name.

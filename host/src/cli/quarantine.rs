@@ -59,7 +59,7 @@ impl Selection {
 
 /// List, show or replay quarantined and waiting frames.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// List frames with their reasons
     #[command(
         after_help = "Examples:\n  weir quarantine list\n  weir quarantine list --kind waiting --log-type alb --json"
@@ -103,7 +103,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(
+pub(super) fn run(
     command: &Command,
     configured: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use crate::route::Router;
 
 /// Say where objects go.
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+pub(super) enum Command {
     /// Say which parser reads the object at KEY, and why
     #[command(
         after_help = "Examples:\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz\n  weir route explain firehose/app/x.gz --log-group /aws/vpc-flow\n  weir route explain AWSLogs/111122223333/vpcflowlogs/eu-west-1/2026/01/15/x.log.gz --header 'version resource-type account-id tgw-id'"
@@ -34,7 +34,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub(super) fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
     let Command::Explain { key, bucket, log_group, container, header, json } = command;
     let host = open()?;
     let stream =
@@ -76,7 +76,9 @@ pub fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostError>) ->
         }
         (None, Some(refused)) => println!("→ no parser, because {refused}"),
         (None, None) => {
-            println!("→ no parser wants it; add a [[route]] to weir.toml or a pattern to a parser's manifest")
+            println!(
+                "→ no parser wants it; add a [[route]] to weir.toml or a pattern to a parser's manifest"
+            );
         }
     }
     if explanation.considered.len() > 1 {

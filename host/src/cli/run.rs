@@ -18,14 +18,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[command(
     after_help = "Examples:\n  weir run\n  WEIR__SERVE__LISTEN=127.0.0.1:8080 weir run -v\n  curl 'http://127.0.0.1:7413/api/search?q=event.outcome:failure&limit=5'"
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// The data folder, instead of the configuration's
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments, open: impl FnOnce() -> Result<Host, HostError>) -> anyhow::Result<()> {
+pub(super) fn run(
+    arguments: &Arguments,
+    open: impl FnOnce() -> Result<Host, HostError>,
+) -> anyhow::Result<()> {
     let host = open()?;
     let store = Store::open(&host.config, &data_folder(&host.config, arguments.data.as_deref()))?;
     let address = host.config.serve.address()?;

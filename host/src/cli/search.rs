@@ -18,7 +18,7 @@ use std::path::PathBuf;
 #[command(
     after_help = "Examples:\n  weir search 'event.outcome:failure AND source.ip:203.0.113.0/24'\n  weir search 'user.name:alice' --from 2026-03-11T08:00:00Z --to 2026-03-11T09:00:00Z --json\n  weir search 'event.action:reject' --top source.ip\n  weir search '*' --histogram"
 )]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// What to look for; `*` is everything
     #[arg(allow_hyphen_values = true)]
     query: String,
@@ -46,7 +46,7 @@ pub struct Arguments {
 }
 
 /// Runs the command.
-pub fn run(
+pub(super) fn run(
     arguments: &Arguments,
     configured: impl FnOnce() -> Result<Config, ConfigError>,
 ) -> anyhow::Result<()> {

@@ -7,12 +7,12 @@ use std::io::IsTerminal;
 const CAUSE_CHARACTERS: usize = 600;
 
 /// Whether standard error may have colours.
-pub fn is_coloured() -> bool {
+pub(super) fn is_coloured() -> bool {
     std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Text that cannot steer the terminal: log lines and keys come from others. Line breaks and tabs stay if asked for.
-pub fn printable(text: &str, line_breaks: bool) -> Cow<'_, str> {
+pub(super) fn printable(text: &str, line_breaks: bool) -> Cow<'_, str> {
     // Besides control characters those that turn the writing direction round.
     let steers = |c: char| {
         c.is_control() && !(line_breaks && matches!(c, '\n' | '\t'))
@@ -29,7 +29,7 @@ pub fn printable(text: &str, line_breaks: bool) -> Cow<'_, str> {
 }
 
 /// An error, its causes, each on a line of its own.
-pub fn print_error(error: &anyhow::Error) {
+pub(super) fn print_error(error: &anyhow::Error) {
     let (red, plain) = if is_coloured() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     eprintln!("{red}error{plain}: {}", printable(&error.to_string(), true));
     let mut last = error.to_string();
@@ -48,7 +48,7 @@ pub fn print_error(error: &anyhow::Error) {
 }
 
 /// A table with a header and aligned columns, fit for a terminal and for a pipe.
-pub fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> comfy_table::Table {
@@ -62,7 +62,7 @@ pub fn table<const N: usize>(
 }
 
 /// The totals as the two equations that they are.
-pub fn totals(totals: &crate::ledger::Totals) -> String {
+pub(super) fn totals(totals: &crate::ledger::Totals) -> String {
     let t = totals;
     let balance = if t.unexplained == 0 {
         "nothing unexplained".to_owned()
@@ -90,7 +90,7 @@ pub fn totals(totals: &crate::ledger::Totals) -> String {
 }
 
 /// The end of a long text: of a key, that is the telling part.
-pub fn shorten_left(text: &str, width: usize) -> String {
+pub(super) fn shorten_left(text: &str, width: usize) -> String {
     let count = text.chars().count();
     if count <= width {
         text.to_owned()
@@ -100,7 +100,7 @@ pub fn shorten_left(text: &str, width: usize) -> String {
 }
 
 /// A bar of a chart: up to 40 blocks.
-pub fn bar(count: u64, most: u64) -> String {
+pub(super) fn bar(count: u64, most: u64) -> String {
     "█".repeat((count * 40).checked_div(most).unwrap_or(0) as usize)
 }
 

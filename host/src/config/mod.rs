@@ -147,7 +147,7 @@ impl Config {
 
 /// `./a` reads better as `a`.
 fn clean(path: &Path) -> PathBuf {
-    path.strip_prefix(".").map(Path::to_path_buf).unwrap_or_else(|_| path.to_owned())
+    path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_path_buf)
 }
 
 #[cfg(test)]

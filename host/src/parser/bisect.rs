@@ -19,7 +19,7 @@ const PART_DEADLINE: Duration = Duration::from_millis(100);
 
 /// Opens when a parser condemns more than a tenth of its recent frames.
 #[derive(Debug, Default)]
-pub struct Breaker {
+pub(super) struct Breaker {
     /// Frames in the upper half, condemned frames in the lower: one word, so that both move together.
     recent: AtomicU64,
     open: std::sync::atomic::AtomicBool,
@@ -32,7 +32,7 @@ impl Breaker {
     const BAR: u64 = 100;
 
     /// Whether frames wait instead of being parsed.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Relaxed)
     }
 
@@ -141,13 +141,14 @@ impl Bisection<'_> {
             worker.give_way();
             let breach = match breach {
                 Some(breach) => breach,
-                None => match self.part(&frames)? {
-                    Some(breach) => breach,
-                    None => {
+                None => {
+                    if let Some(breach) = self.part(&frames)? {
+                        breach
+                    } else {
                         self.trusting &= !named;
                         continue;
                     }
-                },
+                }
             };
             if frames.len() == 1 {
                 self.decide(frames.start)?;

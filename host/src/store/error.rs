@@ -63,7 +63,7 @@ impl StoreError {
 
 /// Whether an error is one of the data folder, so that going on would only repeat it with the next object.
 pub fn is_store_failure(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.is::<StoreError>())
+    error.chain().any(<dyn std::error::Error + 'static>::is::<StoreError>)
 }
 
 /// Whether an error came to be because there is no room left.

@@ -150,7 +150,7 @@ impl ObjectSink for ObjectWriter<'_> {
                 }),
                 // With the index switched off, the archive is where events go.
                 Decision::Index | Decision::ArchiveOnly if self.archive.is_some() => {
-                    delivered.archived_only += 1
+                    delivered.archived_only += 1;
                 }
                 Decision::Index | Decision::ArchiveOnly | Decision::Reduce => delivered.reduced += 1,
             }

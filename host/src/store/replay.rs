@@ -198,10 +198,10 @@ impl Store {
         for (entry, _) in kept {
             match fates.get(&entry.frame_id) {
                 Some(FrameState::Parsed) => {
-                    *moves.entry((entry.kind == EntryKind::Waiting, true)).or_default() += 1
+                    *moves.entry((entry.kind == EntryKind::Waiting, true)).or_default() += 1;
                 }
                 Some(FrameState::Skipped) => {
-                    *moves.entry((entry.kind == EntryKind::Waiting, false)).or_default() += 1
+                    *moves.entry((entry.kind == EntryKind::Waiting, false)).or_default() += 1;
                 }
                 _ => {}
             }

@@ -34,7 +34,7 @@ const PIECE: u64 = 256 << 20;
 const SILENCE: Duration = Duration::from_secs(10);
 /// A new file that begins as another one does may be a copy whose original is about to be truncated, and then takes
 /// over the original's place. After this long it is a file of its own.
-const COPYING: Duration = Duration::from_secs(60);
+const COPYING: Duration = Duration::from_mins(1);
 /// Bytes at the end of such a file that are compared.
 const COMPARED: u64 = 64 << 10;
 

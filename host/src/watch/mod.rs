@@ -27,12 +27,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often days past their retention are looked for.
-const RETENTION_PERIOD: Duration = Duration::from_secs(3600);
+const RETENTION_PERIOD: Duration = Duration::from_hours(1);
 /// How often sources and parsers are looked at.
 const PERIOD: Duration = Duration::from_secs(1);
 /// After a failure a file is tried again after this long, then twice as long, up to the last.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
-const RETRY_LAST: Duration = Duration::from_secs(300);
+const RETRY_LAST: Duration = Duration::from_mins(5);
 
 /// Size and modification time: what tells a look that a file changed.
 type Stamp = (u64, i64);
@@ -119,7 +119,7 @@ impl<'a> Watch<'a> {
                 }
             }
             Err(error) => {
-                tracing::error!(error = %view_chain(&error), "the parsers' folder cannot be read, and the parsers in force stay")
+                tracing::error!(error = %view_chain(&error), "the parsers' folder cannot be read, and the parsers in force stay");
             }
         }
     }

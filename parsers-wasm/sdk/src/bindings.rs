@@ -8,4 +8,3 @@ wit_bindgen::generate!({
     export_macro_name: "export_component",
     default_bindings_module: "weir_parser_sdk::glue",
 });
-

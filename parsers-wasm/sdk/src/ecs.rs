@@ -450,7 +450,10 @@ mod tests {
             assert_eq!(find(name), None, "{name}");
         }
         for name in names() {
-            assert!(matches!(find(&name), Some(Found::Field(field)) if dotted_name(field.index) == name), "{name}");
+            assert!(
+                matches!(find(&name), Some(Found::Field(field)) if dotted_name(field.index) == name),
+                "{name}"
+            );
         }
         assert_eq!(AnyField::from(SOURCE_IP).kind(), FieldKind::Ip);
         assert!(AnyField::from(EVENT_KIND) < AnyField::from(TIMESTAMP));

@@ -195,8 +195,12 @@ pub struct Endpoint {
     domain: Field<Keyword>,
 }
 /// `source.*`
-pub const SOURCE: Endpoint =
-    Endpoint { address: ecs::SOURCE_ADDRESS, ip: ecs::SOURCE_IP, port: ecs::SOURCE_PORT, domain: ecs::SOURCE_DOMAIN };
+pub const SOURCE: Endpoint = Endpoint {
+    address: ecs::SOURCE_ADDRESS,
+    ip: ecs::SOURCE_IP,
+    port: ecs::SOURCE_PORT,
+    domain: ecs::SOURCE_DOMAIN,
+};
 /// `destination.*`
 pub const DESTINATION: Endpoint = Endpoint {
     address: ecs::DESTINATION_ADDRESS,
@@ -205,18 +209,29 @@ pub const DESTINATION: Endpoint = Endpoint {
     domain: ecs::DESTINATION_DOMAIN,
 };
 /// `client.*`
-pub const CLIENT: Endpoint =
-    Endpoint { address: ecs::CLIENT_ADDRESS, ip: ecs::CLIENT_IP, port: ecs::CLIENT_PORT, domain: ecs::CLIENT_DOMAIN };
+pub const CLIENT: Endpoint = Endpoint {
+    address: ecs::CLIENT_ADDRESS,
+    ip: ecs::CLIENT_IP,
+    port: ecs::CLIENT_PORT,
+    domain: ecs::CLIENT_DOMAIN,
+};
 /// `server.*`
-pub const SERVER: Endpoint =
-    Endpoint { address: ecs::SERVER_ADDRESS, ip: ecs::SERVER_IP, port: ecs::SERVER_PORT, domain: ecs::SERVER_DOMAIN };
+pub const SERVER: Endpoint = Endpoint {
+    address: ecs::SERVER_ADDRESS,
+    ip: ecs::SERVER_IP,
+    port: ecs::SERVER_PORT,
+    domain: ecs::SERVER_DOMAIN,
+};
 
 /// Whether a text is an IP address, and which version. No zone index, no brackets, no port.
 #[inline]
 pub fn ip_version(text: &str) -> Option<u8> {
     if is_ipv4(text.as_bytes()) {
         Some(4)
-    } else if text.len() <= 45 && memchr::memchr(b':', text.as_bytes()).is_some() && text.parse::<Ipv6Addr>().is_ok() {
+    } else if text.len() <= 45
+        && memchr::memchr(b':', text.as_bytes()).is_some()
+        && text.parse::<Ipv6Addr>().is_ok()
+    {
         Some(6)
     } else {
         None
@@ -336,7 +351,13 @@ pub struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    pub(crate) fn new(context: &'a Context<'a>, module: &str, dataset: &str, vendor_path: &'static str, capacity: usize) -> Self {
+    pub(crate) fn new(
+        context: &'a Context<'a>,
+        module: &str,
+        dataset: &str,
+        vendor_path: &'static str,
+        capacity: usize,
+    ) -> Self {
         let mut event = Event {
             context,
             out: Vec::with_capacity(capacity),

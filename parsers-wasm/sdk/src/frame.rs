@@ -24,7 +24,10 @@ impl<'a> Context<'a> {
         Context {
             origin: &batch.origin,
             reference_time: batch.reference_time,
-            zone: Zone { initial_offset: batch.time_zone.initial_offset, transitions: &batch.time_zone.transitions },
+            zone: Zone {
+                initial_offset: batch.time_zone.initial_offset,
+                transitions: &batch.time_zone.transitions,
+            },
             framing: batch.framing,
             header: batch.header.as_deref(),
         }

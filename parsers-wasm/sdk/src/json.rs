@@ -159,7 +159,8 @@ pub(crate) fn plain_length(text: &[u8]) -> usize {
         }
         rest = tail;
     }
-    let tail = rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
+    let tail =
+        rest.iter().position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
     text.len() - rest.len() + tail
 }
 
@@ -201,7 +202,8 @@ pub fn is_number(text: &[u8]) -> bool {
         }
     }
     if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
+        let exponent =
+            exponent.strip_prefix(b"+").or_else(|| exponent.strip_prefix(b"-")).unwrap_or(exponent);
         match digits(exponent) {
             Some(tail) => rest = tail,
             None => return false,
@@ -366,12 +368,20 @@ mod tests {
 
     #[test]
     fn strings_are_escaped_as_serde_json_does() {
-        let mut samples: Vec<String> = (0..=0x7f_u8).map(|b| format!("abcdefg{}hijklmnop", char::from(b))).collect();
+        let mut samples: Vec<String> =
+            (0..=0x7f_u8).map(|b| format!("abcdefg{}hijklmnop", char::from(b))).collect();
         samples.extend((0..20).flat_map(|length| {
-            (0..=length).map(move |at| format!("{}\"{}", &"abcdefghijklmnopqrst"[..at], &"abcdefghijklmnopqrst"[at..length]))
+            (0..=length).map(move |at| {
+                format!("{}\"{}", &"abcdefghijklmnopqrst"[..at], &"abcdefghijklmnopqrst"[at..length])
+            })
         }));
         samples.extend((0..=70).map(|length| "x".repeat(length)));
-        samples.extend([String::new(), "ünïcödé \u{1F600}\u{7f}\u{80}".into(), "\\\\\\\"".into(), "a".repeat(100)]);
+        samples.extend([
+            String::new(),
+            "ünïcödé \u{1F600}\u{7f}\u{80}".into(),
+            "\\\\\\\"".into(),
+            "a".repeat(100),
+        ]);
         for sample in samples {
             let mut out = Vec::new();
             push_string(&mut out, &sample);
@@ -384,11 +394,16 @@ mod tests {
 
     #[test]
     fn numbers_are_what_json_takes() {
-        for text in ["0", "-0", "1", "-1", "10", "1.5", "1e5", "0.5E-3", "00", "01", "-", "", "1.", ".5", "1e", "+1", "0x1", "1 "] {
+        for text in [
+            "0", "-0", "1", "-1", "10", "1.5", "1e5", "0.5E-3", "00", "01", "-", "", "1.", ".5", "1e", "+1",
+            "0x1", "1 ",
+        ] {
             let valid = serde_json::from_str::<f64>(text).is_ok() && text.trim() == text;
             assert_eq!(is_number(text.as_bytes()), valid, "{text}");
         }
-        assert!(is_integer(b"999999999999999999") && !is_integer(b"9999999999999999999") && !is_integer(b"007"));
+        assert!(
+            is_integer(b"999999999999999999") && !is_integer(b"9999999999999999999") && !is_integer(b"007")
+        );
     }
 
     #[test]
@@ -409,6 +424,9 @@ mod tests {
             });
         out.push(b'}');
         let text = String::from_utf8(out).unwrap();
-        assert_eq!(text, r#"{"a":"x\"y","b":12,"c":"1-2","d":{"e":true,"f":["g","h"]},"i":[1, 2],"j":1,"k":{},"l":{"m":1,"n":false}}"#);
+        assert_eq!(
+            text,
+            r#"{"a":"x\"y","b":12,"c":"1-2","d":{"e":true,"f":["g","h"]},"i":[1, 2],"j":1,"k":{},"l":{"m":1,"n":false}}"#
+        );
     }
 }

@@ -54,12 +54,12 @@ pub mod time;
 pub mod url;
 
 pub use bindings::exports::weir::parser::parsing::{
-    Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone, Wrapped,
-    ZoneTransition,
+    Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone,
+    Wrapped, ZoneTransition,
 };
 pub use event::{
-    CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Joined, Kind, SERVER, SOURCE, Type, Value,
-    ip_version,
+    CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Joined, Kind, SERVER,
+    SOURCE, Type, Value, ip_version,
 };
 pub use frame::{Context, Frame};
 pub use json::ObjectWriter;

@@ -10,7 +10,13 @@ const GROWTH: usize = 9;
 /// Parses a batch with `P`, inside the sandbox or natively.
 pub fn parse_batch<P: Parser>(batch: &Batch) -> Parsed {
     let context = Context::new(batch);
-    let mut event = Event::new(&context, P::MODULE, P::DATASET, P::VENDOR, batch.frames.len().saturating_mul(GROWTH).min(4 << 20));
+    let mut event = Event::new(
+        &context,
+        P::MODULE,
+        P::DATASET,
+        P::VENDOR,
+        batch.frames.len().saturating_mul(GROWTH).min(4 << 20),
+    );
     let mut frames = Vec::with_capacity(batch.ends.len());
     let mut outcomes = Vec::with_capacity(batch.ends.len());
 
@@ -42,21 +48,19 @@ pub fn parse_batch<P: Parser>(batch: &Batch) -> Parsed {
             }
             Ok(Outcome::Emitted) => {
                 event.drop_unfinished();
-                (event.finished.len() == mark.1).then(|| FrameOutcome::Skipped(SkipReason::Other("no events".to_owned())))
+                (event.finished.len() == mark.1)
+                    .then(|| FrameOutcome::Skipped(SkipReason::Other("no events".to_owned())))
             }
             Ok(Outcome::Skipped(skip)) => Some(FrameOutcome::Skipped(skip.into())),
             Err(error) => Some(FrameOutcome::Malformed(MalformedReason::from(error))),
         };
-        outcomes.push(match outcome {
-            Some(outcome) => {
-                event.roll_back(mark);
-                outcome
-            }
-            None => {
-                let count = event.finished.len() - mark.1;
-                frames.resize(frames.len() + count, index as u32);
-                FrameOutcome::Events(count as u32)
-            }
+        outcomes.push(if let Some(outcome) = outcome {
+            event.roll_back(mark);
+            outcome
+        } else {
+            let count = event.finished.len() - mark.1;
+            frames.resize(frames.len() + count, index as u32);
+            FrameOutcome::Events(count as u32)
         });
     }
 

@@ -82,7 +82,7 @@ impl Class {
         let texts = self.texts.iter().zip(&other.texts).take(self.count);
         self.absent == other.absent
             && self.equal == other.equal
-            && texts.fold(true, |same, (one, two)| same & (one == two))
+            && texts.fold(true, |same, (one, two)| same && (one == two))
     }
 }
 

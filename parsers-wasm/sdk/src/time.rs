@@ -54,7 +54,15 @@ pub struct Civil {
 
 impl Civil {
     /// A time of day on a date; `None` if there is no such date or time. Second 60 (a leap second) counts as 59.
-    pub fn new(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64, nanos: i64) -> Option<Self> {
+    pub fn new(
+        year: i64,
+        month: i64,
+        day: i64,
+        hour: i64,
+        minute: i64,
+        second: i64,
+        nanos: i64,
+    ) -> Option<Self> {
         let second = if second == 60 { 59 } else { second };
         let valid = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
@@ -112,7 +120,7 @@ impl Zone<'_> {
 /// A cursor over fixed and short numeric fields.
 struct Digits<'a>(&'a [u8]);
 
-impl<'a> Digits<'a> {
+impl Digits<'_> {
     #[inline]
     fn take(&mut self, count: usize) -> Option<i64> {
         let (head, tail) = self.0.split_at_checked(count)?;
@@ -225,7 +233,8 @@ pub fn parse_iso(text: &str, zone: &Zone<'_>) -> Option<i64> {
     if rest.0.is_empty() {
         return civil.in_zone(zone);
     }
-    let offset = if rest.0 == b"UTC" || rest.0 == b"GMT" { 0 } else { rest.offset().filter(|_| rest.0.is_empty())? };
+    let offset =
+        if rest.0 == b"UTC" || rest.0 == b"GMT" { 0 } else { rest.offset().filter(|_| rest.0.is_empty())? };
     civil.at_offset(offset)
 }
 
@@ -260,7 +269,11 @@ pub fn parse_asctime(text: &str, zone: &Zone<'_>) -> Option<i64> {
     let nanos = rest.fraction()?;
     rest.expect(b" ")?;
     let year = rest.take(4)?;
-    if rest.0.is_empty() { Civil::new(year, month, day, hour, minute, second, nanos)?.in_zone(zone) } else { None }
+    if rest.0.is_empty() {
+        Civil::new(year, month, day, hour, minute, second, nanos)?.in_zone(zone)
+    } else {
+        None
+    }
 }
 
 /// The time at the head of an RFC 3164 line, `Jul  1 09:00:00` with an optional fraction, in `zone`, and the number of
@@ -336,7 +349,8 @@ pub fn push_time(out: &mut Vec<u8>, nanoseconds: i64) {
     let [f0, f1] = two(fraction / 10_000_000);
     let f2 = b'0' + (fraction / 1_000_000 % 10) as u8;
     out.extend_from_slice(&[
-        b'"', y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2,
+        b'"', y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0,
+        f1, f2,
     ]);
     let below = fraction % 1_000_000;
     if below != 0 {
@@ -366,7 +380,11 @@ mod tests {
             push_time(&mut out, nanoseconds);
             let text = String::from_utf8(out).unwrap();
             let text = text.trim_matches('"');
-            assert_eq!(text.parse::<Timestamp>().unwrap().as_nanosecond(), i128::from(nanoseconds), "{text} {expected}");
+            assert_eq!(
+                text.parse::<Timestamp>().unwrap().as_nanosecond(),
+                i128::from(nanoseconds),
+                "{text} {expected}"
+            );
             assert_eq!(iso(text), Some(nanoseconds));
             assert_eq!(iso(&expected), Some(nanoseconds));
             nanoseconds += 7_777_777_777_777_777;
@@ -376,10 +394,24 @@ mod tests {
     #[test]
     fn text_forms() {
         let noon = iso("2024-02-29T12:00:00Z").unwrap();
-        for text in ["2024-02-29 12:00:00", "2024-02-29T13:00:00+01:00", "2024-02-29T13:00:00.000+0100", "2024/02/29 12:00:00 UTC", "2024-02-29T11:30:00,000 -0030"] {
+        for text in [
+            "2024-02-29 12:00:00",
+            "2024-02-29T13:00:00+01:00",
+            "2024-02-29T13:00:00.000+0100",
+            "2024/02/29 12:00:00 UTC",
+            "2024-02-29T11:30:00,000 -0030",
+        ] {
             assert_eq!(iso(text), Some(noon), "{text}");
         }
-        for text in ["2023-02-29T12:00:00Z", "2024-13-01T00:00:00Z", "2024-02-29T24:00:00Z", "2024-02-29", "", "2024-02-29T12:00:00Zx", "2024-02-29T12:00:00."] {
+        for text in [
+            "2023-02-29T12:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-02-29T24:00:00Z",
+            "2024-02-29",
+            "",
+            "2024-02-29T12:00:00Zx",
+            "2024-02-29T12:00:00.",
+        ] {
             assert_eq!(iso(text), None, "{text}");
         }
         assert_eq!(parse_clf("29/Feb/2024:14:00:00 +0200", &Zone::UTC), Some(noon));
@@ -401,7 +433,10 @@ mod tests {
         assert_eq!(at("2026-11-23T00:00:00Z", "Nov 24 09:00:00 host"), "\"2026-11-24T09:00:00.000Z\"");
         assert_eq!(at("2026-11-23T00:00:00Z", "Nov 26 09:00:00 host"), "\"2025-11-26T09:00:00.000Z\"");
         assert_eq!(at("2026-11-23T00:00:00Z", "Feb 29 09:00:00 host"), "\"2024-02-29T09:00:00.000Z\"");
-        assert_eq!(parse_syslog("Jul 1 09:00:00 host", iso("2026-11-23T00:00:00Z").unwrap(), &Zone::UTC).unwrap().1, 14);
+        assert_eq!(
+            parse_syslog("Jul 1 09:00:00 host", iso("2026-11-23T00:00:00Z").unwrap(), &Zone::UTC).unwrap().1,
+            14
+        );
         assert_eq!(at("2026-11-23T00:00:00Z", "Feb 28 2024 09:00:00 host"), "\"2024-02-28T09:00:00.000Z\"");
         assert_eq!(at("2026-11-23T00:00:00Z", "Dec  1 2027 09:00:00.5"), "\"2027-12-01T09:00:00.500Z\"");
         assert!(parse_syslog("Foo  1 09:00:00", 0, &Zone::UTC).is_none());
@@ -422,7 +457,16 @@ mod tests {
             let mut local = jiff::civil::date(2020, 1, 2).at(0, 0, 0, 0);
             while local < jiff::civil::date(2025, 1, 1).at(0, 0, 0, 0) {
                 let expected = zone.to_ambiguous_timestamp(local).compatible().unwrap().as_nanosecond();
-                let civil = Civil::new(local.year().into(), local.month().into(), local.day().into(), local.hour().into(), local.minute().into(), 0, 0).unwrap();
+                let civil = Civil::new(
+                    local.year().into(),
+                    local.month().into(),
+                    local.day().into(),
+                    local.hour().into(),
+                    local.minute().into(),
+                    0,
+                    0,
+                )
+                .unwrap();
                 assert_eq!(civil.in_zone(&ours).map(i128::from), Some(expected), "{name} {local}");
                 local = local.checked_add(jiff::Span::new().minutes(30)).unwrap();
             }

@@ -120,11 +120,10 @@ fn on_one_core() -> Result<Option<ExitCode>> {
         .args(env::args_os().skip(1))
         .env(PINNED, "1")
         .status();
-    match again {
-        Ok(status) => Ok(Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })),
-        Err(_) => {
-            eprintln!("taskset is missing: threads may move between cores");
-            Ok(None)
-        }
+    if let Ok(status) = again {
+        Ok(Some(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }))
+    } else {
+        eprintln!("taskset is missing: threads may move between cores");
+        Ok(None)
     }
 }

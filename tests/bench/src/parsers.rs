@@ -77,7 +77,7 @@ pub(crate) fn measure(entry: &Entry, sample: &Sample, host: &Host, rounds: u32) 
         let mut sandbox_bytes = 0;
         let guest = time(|| {
             for batch in sample.contract() {
-                let answer = compiled.run_timed(&batch, Duration::from_secs(60))?;
+                let answer = compiled.run_timed(&batch, Duration::from_mins(1))?;
                 sandbox_bytes +=
                     answer.map_err(|breach| anyhow!("{}: {breach}", entry.name))?.documents.len();
             }

@@ -36,7 +36,7 @@ fn logins(objects: &mut Objects, server: &Server) -> Result<()> {
         let (person, address) = (random.pick(&people), random.pick(&OFFICE));
         let (process, port) = (random.between(2_000, 30_000), random.between(32_768, 60_999));
         let mut say = |time: Moment, text: String| {
-            lines.push(time, format!("{} {} {text}", time.syslog(), server.name))
+            lines.push(time, format!("{} {} {text}", time.syslog(), server.name));
         };
         if random.chance(4) {
             say(

@@ -181,10 +181,10 @@ impl PreparedDocument {
 
     /// An array's values share their path.
     fn push_path(&mut self, path: &str) -> Range<u32> {
-        if let Some((last, _)) = self.values.last() {
-            if slice(&self.paths, last) == path {
-                return last.clone();
-            }
+        if let Some((last, _)) = self.values.last()
+            && slice(&self.paths, last) == path
+        {
+            return last.clone();
         }
         let start = self.paths.len() as u32;
         self.paths.push_str(path);

@@ -267,7 +267,7 @@ impl<'a> Segment<'a> {
         if let Some(term) = inverted.terms().get(key)? {
             let mut postings = inverted.read_block_postings_from_terminfo(&term, IndexRecordOption::Basic)?;
             drain(&mut postings, &mut |documents| {
-                documents.iter().for_each(|document| bits.insert(*document))
+                documents.iter().for_each(|document| bits.insert(*document));
             });
         }
         Ok(())
@@ -331,7 +331,7 @@ impl<'a> Segment<'a> {
                 let mut postings =
                     inverted.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
                 drain(&mut postings, &mut |documents| {
-                    documents.iter().for_each(|document| bits.insert(*document))
+                    documents.iter().for_each(|document| bits.insert(*document));
                 });
             }
             candidates.intersect(&bits);

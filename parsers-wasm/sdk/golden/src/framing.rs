@@ -68,7 +68,8 @@ fn json(raw: &[u8], pointers: &[&str]) -> Vec<Vec<u8>> {
     let mut frames = Vec::new();
     for value in values {
         let tree: serde_json::Value = serde_json::from_str(value.get()).unwrap_or_default();
-        let pointed = pointers.iter().any(|pointer| tree.pointer(pointer).is_some_and(serde_json::Value::is_array));
+        let pointed =
+            pointers.iter().any(|pointer| tree.pointer(pointer).is_some_and(serde_json::Value::is_array));
         if pointed || tree.is_array() {
             frames.extend(elements(value.get(), pointers));
         } else {

@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use weir_parser_sdk::{Batch, FrameOutcome, FramingKind, MalformedReason, Origin, Parsed, Parser, SkipReason, TimeZone};
+use weir_parser_sdk::{
+    Batch, FrameOutcome, FramingKind, MalformedReason, Origin, Parsed, Parser, SkipReason, TimeZone,
+};
 
 /// What a fixture's `NAME.context.toml` may set.
 #[derive(Debug, Default, Deserialize)]
@@ -49,7 +51,8 @@ struct FixtureContext {
 /// test.
 pub fn check<P: Parser>(directory: &str) {
     let directory = Path::new(directory);
-    let manifest = fs::read_to_string(directory.join("parser.toml")).unwrap_or_else(|e| fail(&format!("parser.toml: {e}")));
+    let manifest = fs::read_to_string(directory.join("parser.toml"))
+        .unwrap_or_else(|e| fail(&format!("parser.toml: {e}")));
     let manifest: toml::Table = manifest.parse().unwrap_or_else(|e| fail(&format!("parser.toml: {e}")));
     let fixtures = list(&directory.join("fixtures"));
     assert!(!fixtures.is_empty(), "{} has no fixtures", directory.display());
@@ -111,7 +114,8 @@ fn check_one<P: Parser>(path: &Path, manifest: &toml::Table) -> Result<(), Strin
         return fs::write(&expected_path, text + "\n").map_err(|e| e.to_string());
     }
     let text = fs::read_to_string(&expected_path).map_err(|e| format!("{}: {e}", expected_path.display()))?;
-    let expected: Value = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", expected_path.display()))?;
+    let expected: Value =
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", expected_path.display()))?;
     first_difference("", &expected, &actual).map_or(Ok(()), Err)
 }
 
@@ -119,13 +123,15 @@ fn check_one<P: Parser>(path: &Path, manifest: &toml::Table) -> Result<(), Strin
 fn missing_field(event: &Value, manifest: &toml::Table) -> Option<String> {
     let fields = manifest.get("fields")?.as_array()?;
     fields.iter().filter_map(toml::Value::as_str).find_map(|name| {
-        let found = event.get(name).is_some() || event.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
+        let found =
+            event.get(name).is_some() || event.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
         (!found).then(|| format!("an event lacks {name}, which parser.toml promises: {event}"))
     })
 }
 
 fn as_value(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|e| fail(&format!("the parser wrote what is not JSON ({e}): {text}")))
+    serde_json::from_str(text)
+        .unwrap_or_else(|e| fail(&format!("the parser wrote what is not JSON ({e}): {text}")))
 }
 
 fn batch_of(
@@ -139,7 +145,11 @@ fn batch_of(
     let reference_time = weir_parser_sdk::time::parse_iso(reference, &weir_parser_sdk::time::Zone::UTC)
         .ok_or_else(|| format!("reference-time {reference:?} is no RFC 3339 time"))?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let log_type = manifest.get("log-types").and_then(|types| types.get(0)).and_then(toml::Value::as_str).unwrap_or_default();
+    let log_type = manifest
+        .get("log-types")
+        .and_then(|types| types.get(0))
+        .and_then(toml::Value::as_str)
+        .unwrap_or_default();
     Ok(Batch {
         origin: Origin {
             account: context.account.clone(),
@@ -157,7 +167,11 @@ fn batch_of(
             attributes: context.attributes.clone().into_iter().collect(),
         },
         reference_time,
-        time_zone: TimeZone { name: "fixture".to_owned(), initial_offset: context.offset, transitions: Vec::new() },
+        time_zone: TimeZone {
+            name: "fixture".to_owned(),
+            initial_offset: context.offset,
+            transitions: Vec::new(),
+        },
         framing,
         header,
         frames: Vec::new(),
@@ -180,14 +194,17 @@ fn parse<P: Parser>(batch: &Batch, frames: &[Vec<u8>], size: usize) -> (Vec<Stri
         let mut start = 0;
         for &end in &parsed.ends {
             let text = parsed.documents.get(start..end as usize).unwrap_or_default();
-            documents.push(String::from_utf8(text.to_vec()).unwrap_or_else(|e| fail(&format!("not UTF-8: {e}"))));
+            documents
+                .push(String::from_utf8(text.to_vec()).unwrap_or_else(|e| fail(&format!("not UTF-8: {e}"))));
             start = end as usize;
         }
         for (index, outcome) in parsed.outcomes.iter().enumerate() {
             let frame = number * size + index;
             match outcome {
                 FrameOutcome::Events(_) => {}
-                FrameOutcome::Skipped(reason) => others.push(json!({ "frame": frame, "skipped": skip_text(reason) })),
+                FrameOutcome::Skipped(reason) => {
+                    others.push(json!({ "frame": frame, "skipped": skip_text(reason) }));
+                }
                 FrameOutcome::Malformed(reason) => {
                     others.push(json!({ "frame": frame, "malformed": malformed_text(reason) }));
                 }
@@ -203,7 +220,11 @@ fn check_shape(parsed: &Parsed, frames: usize) {
     assert_eq!(parsed.ends.len(), parsed.frames.len(), "a frame for every document");
     assert_eq!(parsed.ends.len(), parsed.timestamps.len(), "a time for every document");
     assert!(parsed.ends.is_sorted() && parsed.frames.is_sorted(), "offsets ascend");
-    assert_eq!(parsed.ends.last().copied().unwrap_or(0) as usize, parsed.documents.len(), "nothing behind the last document");
+    assert_eq!(
+        parsed.ends.last().copied().unwrap_or(0) as usize,
+        parsed.documents.len(),
+        "nothing behind the last document"
+    );
     for (index, outcome) in parsed.outcomes.iter().enumerate() {
         let count = parsed.frames.iter().filter(|frame| **frame as usize == index).count();
         let told = if let FrameOutcome::Events(told) = outcome { *told as usize } else { 0 };
@@ -237,15 +258,20 @@ fn first_difference(path: &str, expected: &Value, actual: &Value) -> Option<Stri
     match (expected, actual) {
         (Value::Object(wanted), Value::Object(found)) => wanted
             .iter()
-            .find_map(|(key, value)| first_difference(&format!("{path}/{key}"), value, found.get(key).unwrap_or(&Value::Null)))
+            .find_map(|(key, value)| {
+                first_difference(&format!("{path}/{key}"), value, found.get(key).unwrap_or(&Value::Null))
+            })
             .or_else(|| {
-                found.iter().find(|(key, _)| !wanted.contains_key(*key)).map(|(key, value)| format!("{path}/{key}: unexpected {value}"))
+                found
+                    .iter()
+                    .find(|(key, _)| !wanted.contains_key(*key))
+                    .map(|(key, value)| format!("{path}/{key}: unexpected {value}"))
             }),
-        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => wanted
-            .iter()
-            .zip(found)
-            .enumerate()
-            .find_map(|(index, (wanted, found))| first_difference(&format!("{path}/{index}"), wanted, found)),
+        (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
+            wanted.iter().zip(found).enumerate().find_map(|(index, (wanted, found))| {
+                first_difference(&format!("{path}/{index}"), wanted, found)
+            })
+        }
         _ if expected == actual => None,
         _ => Some(format!("{path}: expected {expected}, found {actual}")),
     }

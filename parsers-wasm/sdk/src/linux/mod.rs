@@ -15,9 +15,7 @@ mod sshd;
 
 use crate::syslog::{Head, Scope};
 use crate::text::cut;
-use crate::{
-    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs,
-};
+use crate::{Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs};
 
 /// What a message says. Empty and absent members are not set in the event.
 #[derive(Debug, Clone, Copy, Default)]

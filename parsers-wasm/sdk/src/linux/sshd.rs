@@ -148,7 +148,8 @@ fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> 
         }
         // Until OpenSSH 7 a lost connection was told so, without its peer.
         "Read" | "Write" => {
-            let reason = rest.strip_prefix("from socket failed: ").or_else(|| rest.strip_prefix("failed: "))?;
+            let reason =
+                rest.strip_prefix("from socket failed: ").or_else(|| rest.strip_prefix("failed: "))?;
             Some(Finding {
                 reason: present(reason),
                 ..Finding::new(NETWORK, CONNECTION_END, "ssh_disconnect", Unknown)

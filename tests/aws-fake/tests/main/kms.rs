@@ -14,11 +14,11 @@ async fn keys_have_states_aliases_and_policies() {
     client.create_alias().alias_name("alias/logs").target_key_id(key.key_id()).send().await.unwrap();
     let described = client.describe_key().key_id("alias/logs").send().await.unwrap().key_metadata.unwrap();
     assert_eq!(described.arn(), key.arn());
-    assert_eq!(described.key_manager().map(|manager| manager.as_str()), Some("CUSTOMER"));
+    assert_eq!(described.key_manager().map(aws_sdk_kms::types::KeyManagerType::as_str), Some("CUSTOMER"));
     client.disable_key().key_id(key.key_id()).send().await.unwrap();
     let described =
         client.describe_key().key_id(key.arn().unwrap()).send().await.unwrap().key_metadata.unwrap();
-    assert_eq!(described.key_state().map(|state| state.as_str()), Some("Disabled"));
+    assert_eq!(described.key_state().map(aws_sdk_kms::types::KeyState::as_str), Some("Disabled"));
     assert_eq!(code(&client.describe_key().key_id("absent").send().await), "NotFoundException");
     assert_eq!(
         code(&client.create_alias().alias_name("alias/logs").target_key_id(key.key_id()).send().await),

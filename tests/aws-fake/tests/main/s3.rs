@@ -311,7 +311,7 @@ async fn mfa_delete_blocks_changes_of_versioning_and_deletes_of_versions() {
     let client = s3(&config);
     fake.patch(json!({"buckets": {&bucket: {"versioning": {"mfa_delete": true}}}})).await;
     let read = client.get_bucket_versioning().bucket(&bucket).send().await.unwrap();
-    assert_eq!(read.mfa_delete().map(|status| status.as_str()), Some("Enabled"));
+    assert_eq!(read.mfa_delete().map(aws_sdk_s3::types::MfaDeleteStatus::as_str), Some("Enabled"));
     assert_eq!(versioning(&client, &bucket, BucketVersioningStatus::Suspended).await, "AccessDenied");
     let put = client.put_object().bucket(&bucket).key("k").send().await.unwrap();
     let outcome = client.delete_object().bucket(&bucket).key("k").set_version_id(put.version_id).send().await;

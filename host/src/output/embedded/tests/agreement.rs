@@ -109,11 +109,11 @@ fn any_event() -> impl Strategy<Value = Value> {
 
 /// Under a dotted key, or nested where no value is in the way.
 fn insert(event: &mut Map<String, Value>, path: &str, value: Value, nested: bool) {
-    if let (true, Some((first, rest))) = (nested, path.split_once('.')) {
-        if let Value::Object(inner) = event.entry(first).or_insert_with(|| json!({})) {
-            insert(inner, rest, value, nested);
-            return;
-        }
+    if let (true, Some((first, rest))) = (nested, path.split_once('.'))
+        && let Value::Object(inner) = event.entry(first).or_insert_with(|| json!({}))
+    {
+        insert(inner, rest, value, nested);
+        return;
     }
     event.insert(path.to_owned(), value);
 }

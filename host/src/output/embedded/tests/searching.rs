@@ -32,7 +32,7 @@ fn hits_come_newest_first_and_then_by_id() {
     expected.sort_unstable_by(|left, right| right.0.cmp(&left.0).then(left.1.cmp(&right.1)));
     let expected: Vec<[u8; 16]> = expected.into_iter().map(|(_, id)| id).collect();
     for (offset, limit) in [(0, 10), (0, 1000), (5, 3), (119, 5), (120, 5), (0, 0), (33, 50)] {
-        let found = index.search(&SearchRequest { offset, limit, ..request("*") }).unwrap();
+        let found = index.search(&SearchRequest { limit, offset, ..request("*") }).unwrap();
         assert_eq!(found.total, 120);
         assert_eq!(ids(&found), expected[offset.min(120)..(offset + limit).min(120)], "{offset} {limit}");
     }

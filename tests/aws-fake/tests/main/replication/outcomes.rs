@@ -156,5 +156,5 @@ async fn the_highest_priority_for_a_destination_decides() {
     wired.put(&key()).await;
     wired.fake.advance(30).await;
     let replica = s3(&wired.log).head_object().bucket(DESTINATION).key(key()).send().await.unwrap();
-    assert_eq!(replica.storage_class().map(|class| class.as_str()), Some("GLACIER_IR"));
+    assert_eq!(replica.storage_class().map(aws_sdk_s3::types::StorageClass::as_str), Some("GLACIER_IR"));
 }
