@@ -72,7 +72,7 @@ pub(super) fn report<'a>(script: &Path, types: impl Iterator<Item = (&'a str, &'
             differences(&answer["fields"]).join(", ")
         );
         assert_eq!(answer["unread"], Value::Array(Vec::new()), "{log_type}");
-        assert_eq!(number("/records/missing"), 0.0, "{log_type}: a record without an event");
+        assert!(number("/records/missing") <= 0.0, "{log_type}: a record without an event");
         assert!(f1 >= LEAST, "{log_type}: agrees to {f1} only");
     }
 }

@@ -56,11 +56,6 @@ impl TestHost {
     pub(crate) fn pass(&self, log_type: &str, content: &[u8]) -> Passed {
         pass(&self.host.pipeline(), Some(log_type), "object", content)
     }
-
-    /// An object whose key decides about its parser.
-    pub(crate) fn pass_key(&self, key: &str, content: &[u8]) -> Passed {
-        pass(&self.host.pipeline(), None, key, content)
-    }
 }
 
 /// A host over a folder of components.

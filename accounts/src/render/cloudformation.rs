@@ -161,7 +161,7 @@ fn members(wanted: &Wanted<'_>, covered: &mut Covered) -> Result<Vec<Value>, Ren
         resources.extend(own);
         for role in &member.roles {
             for operation in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy"] {
-                covered.add(operation, role.arn);
+                covered.add(operation, &role.arn);
             }
         }
     }

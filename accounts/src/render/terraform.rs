@@ -187,7 +187,7 @@ fn members(member: &WantedMember<'_>, covered: &mut Covered) -> Result<Module, R
     for role in &member.roles {
         role_resources(&mut module, role, first)?;
         for operation in ["CreateRole", "UpdateAssumeRolePolicy", "PutRolePolicy"] {
-            covered.add(operation, role.arn);
+            covered.add(operation, &role.arn);
         }
     }
     for bucket in &member.buckets {

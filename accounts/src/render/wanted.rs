@@ -248,7 +248,7 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    pub(super) fn add(&mut self, operation: &'static str, resource: impl ToString) {
+    pub(super) fn add(&mut self, operation: &'static str, resource: &impl ToString) {
         self.writes.entry(operation).or_default().insert(resource.to_string());
     }
 

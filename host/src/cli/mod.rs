@@ -20,7 +20,7 @@ mod view;
 use crate::config::{Config, ConfigError};
 use crate::host::{Host, HostError};
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Something failed.
@@ -84,16 +84,16 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging(arguments.verbose);
     let outcome = match arguments.command {
-        Command::Ingest(command) => ingest::run(&command, || open(arguments.config)),
-        Command::Search(command) => search::run(&command, || configured(arguments.config)),
-        Command::Run(command) => run::run(&command, || open(arguments.config)),
-        Command::Quarantine(command) => quarantine::run(&command, || configured(arguments.config)),
-        Command::Archive(command) => archive::run(&command, || configured(arguments.config)),
-        Command::Ledger(command) => ledger::run(&command, || configured(arguments.config)),
-        Command::Dump(command) => dump::run(&command, || open(arguments.config)),
-        Command::Parser(command) => parser::run(&command, || open(arguments.config)),
+        Command::Ingest(command) => ingest::run(&command, || open(arguments.config.as_deref())),
+        Command::Search(command) => search::run(&command, || configured(arguments.config.as_deref())),
+        Command::Run(command) => run::run(&command, || open(arguments.config.as_deref())),
+        Command::Quarantine(command) => quarantine::run(&command, || configured(arguments.config.as_deref())),
+        Command::Archive(command) => archive::run(&command, || configured(arguments.config.as_deref())),
+        Command::Ledger(command) => ledger::run(&command, || configured(arguments.config.as_deref())),
+        Command::Dump(command) => dump::run(&command, || open(arguments.config.as_deref())),
+        Command::Parser(command) => parser::run(&command, || open(arguments.config.as_deref())),
         Command::Config(command) => config::run(&command, arguments.config.as_deref()),
-        Command::Route(command) => route::run(&command, || open(arguments.config)),
+        Command::Route(command) => route::run(&command, || open(arguments.config.as_deref())),
         // Its exit codes are its own, and its configuration is accounts.toml.
         Command::Accounts(command) => return accounts::run(command),
     };
@@ -108,13 +108,13 @@ pub fn run() -> ExitCode {
 }
 
 /// For commands that parse.
-fn open(path: Option<PathBuf>) -> Result<Host, HostError> {
+fn open(path: Option<&Path>) -> Result<Host, HostError> {
     Host::open(configured(path)?)
 }
 
 /// For commands that look at what is there: they need no parser, and go on when one is refused.
-fn configured(path: Option<PathBuf>) -> Result<Config, ConfigError> {
-    Config::load(path.as_deref())
+fn configured(path: Option<&Path>) -> Result<Config, ConfigError> {
+    Config::load(path)
 }
 
 fn exit_code(error: &anyhow::Error) -> u8 {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Which frames.
 #[derive(Debug, Clone, clap::Args)]
-struct Selection {
+pub(super) struct Selection {
     /// The data folder, instead of the configuration's
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,

@@ -108,8 +108,8 @@ impl Config {
         if config.data.as_os_str().is_empty() {
             config.data = default_data();
         }
-        config.base =
-            path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let base = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        base.clone_into(&mut config.base);
         config.check()?;
         Ok(config)
     }

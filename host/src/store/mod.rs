@@ -111,10 +111,12 @@ impl Store {
         let archive =
             Archive::open(folder, ArchiveLimits { reserve_bytes: reserve, ..ArchiveLimits::default() })?;
         let quarantine = Quarantine::open(folder, reserve)?;
-        let mut settings = Settings::default();
-        settings.writer_memory = config.index.writer_bytes;
-        settings.min_free_bytes = reserve;
-        settings.retention_days = config.index.retention_days;
+        let settings = Settings {
+            writer_memory: config.index.writer_bytes,
+            min_free_bytes: reserve,
+            retention_days: config.index.retention_days,
+            ..Settings::default()
+        };
         let fresh = !folder.join("index").is_dir();
         let index =
             config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;

@@ -176,11 +176,10 @@ impl<'a> Watch<'a> {
         let Ok(metadata) = std::fs::metadata(&object.path) else { return Ok(true) };
         let stamp = (metadata.len(), modified_nanoseconds(&metadata));
         let (take, wait) = match self.seen.get(&object.path) {
-            None => (false, RETRY_FIRST),
             Some(Seen::Taken(taken)) if *taken == stamp => return Ok(true),
             Some(Seen::Once(once)) => (*once == stamp, RETRY_FIRST),
             Some(Seen::Failed(failed, until, wait)) => (*failed == stamp && Instant::now() >= *until, *wait),
-            Some(Seen::Taken(_)) => (false, RETRY_FIRST),
+            None | Some(Seen::Taken(_)) => (false, RETRY_FIRST),
         };
         if !take {
             if !matches!(self.seen.get(&object.path), Some(Seen::Failed(failed, ..)) if *failed == stamp) {

@@ -2,6 +2,8 @@
 //!
 //! A record alone in its batch has no earlier one, so that its document is the parser's own.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use weir_parser_sdk::{Batch, FramingKind, Origin, Parsed, TimeZone, parse_batch};
 use weir_parser_vpcflow::VpcFlow;
 

@@ -66,7 +66,10 @@ pub(crate) fn from_fixtures(host: &Host, name: &str, parse: fn(&Batch) -> Parsed
     Ok(sample)
 }
 
-fn frames_of(host: &Host, name: &str, content: Vec<u8>) -> Result<Vec<(Kind, Option<String>, Vec<u8>)>> {
+/// A frame: its framing, the header in force, its bytes.
+type HeadedFrame = (Kind, Option<String>, Vec<u8>);
+
+fn frames_of(host: &Host, name: &str, content: Vec<u8>) -> Result<Vec<HeadedFrame>> {
     let pipeline = host.pipeline();
     let routes = ObjectRouter::new(&pipeline.router, "bench", name, Some(name));
     let length = Some(content.len() as u64);

@@ -98,7 +98,7 @@ pub(super) fn open_reader(index: &Index) -> Result<IndexReader, TantivyError> {
 
 /// Reads the span a commit recorded; a commit without one (none of ours) may hold any time.
 pub(super) fn span_of(payload: Option<&str>) -> Span {
-    let Some(payload) = payload else { return None };
+    let payload = payload?;
     let value: serde_json::Value = serde_json::from_str(payload).ok()?;
     Some((value.get("first")?.as_i64()?, value.get("last")?.as_i64()?))
 }

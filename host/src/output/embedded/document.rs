@@ -13,7 +13,7 @@ use tantivy::schema::Field;
 use tantivy::schema::document::{Document, ReferenceValue, ReferenceValueLeaf, Value};
 
 use super::flatten::{self, NoJson, Sink};
-use super::schema::{Fields, PATH_SEPARATOR, schema};
+use super::schema::{PATH_SEPARATOR, schema};
 use crate::query::fields::{self, Kind, TIMESTAMP};
 use crate::query::text::VALUE_SEPARATOR;
 use crate::query::{Number, Scalar, Typed};
@@ -202,10 +202,6 @@ impl PreparedDocument {
     pub(super) fn timestamp(&self) -> i64 {
         self.timestamp.into_timestamp_nanos()
     }
-
-    fn fields(&self) -> &'static Fields {
-        &schema().1
-    }
 }
 
 fn slice<'a>(text: &'a str, range: &Range<u32>) -> &'a str {
@@ -276,7 +272,7 @@ impl<'a> Iterator for FieldsAndValues<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let document = self.document;
-        let fields = document.fields();
+        let fields = &schema().1;
         let position = self.next;
         self.next += 1;
         let leaf = |field, leaf: ReferenceValueLeaf<'a>| Some((field, PreparedValue::Leaf(leaf)));

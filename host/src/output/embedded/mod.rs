@@ -59,7 +59,7 @@ pub struct Settings {
     /// Days to keep; `None` keeps everything.
     pub retention_days: Option<u32>,
     #[cfg(test)]
-    pub(super) fault: Option<tests::Fault>,
+    pub(crate) fault: Option<tests::Fault>,
 }
 
 impl Default for Settings {

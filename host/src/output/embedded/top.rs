@@ -120,7 +120,7 @@ impl EmbeddedIndex {
             .into_iter()
             .take(count)
             .map(|(Reverse(documents), spelling, key)| TopValue {
-                value: value(key, spelling, kind),
+                value: value(&key, spelling, kind),
                 documents,
             })
             .collect();
@@ -153,11 +153,10 @@ fn count_values(segment: &Segment<'_>, field: &str, hits: &Bits, counts: &mut Co
     Ok(())
 }
 
-fn count_hits(
-    hits: &Bits,
-    postings: &mut dyn FnMut(&mut dyn FnMut(&[u32])) -> std::io::Result<()>,
-    add: impl FnOnce(u64),
-) -> std::io::Result<()> {
+/// Calls what it is given with the documents of a term, block by block.
+type Postings<'a> = dyn FnMut(&mut dyn FnMut(&[u32])) -> std::io::Result<()> + 'a;
+
+fn count_hits(hits: &Bits, postings: &mut Postings<'_>, add: impl FnOnce(u64)) -> std::io::Result<()> {
     let mut count = 0;
     postings(&mut |documents| {
         count += documents.iter().filter(|document| hits.contains(**document)).count() as u64;
@@ -193,12 +192,12 @@ fn spelling(key: &Key, kind: Kind) -> String {
     }
 }
 
-fn value(key: Key, spelling: String, kind: Kind) -> Value {
+fn value(key: &Key, spelling: String, kind: Kind) -> Value {
     match key {
-        Key::Signed(number) if kind != Kind::Date => number.into(),
-        Key::Unsigned(number) => number.into(),
-        Key::Float(bits) => f64::from_bits(bits).into(),
-        Key::Boolean(boolean) => boolean.into(),
+        Key::Signed(number) if kind != Kind::Date => (*number).into(),
+        Key::Unsigned(number) => (*number).into(),
+        Key::Float(bits) => f64::from_bits(*bits).into(),
+        Key::Boolean(boolean) => (*boolean).into(),
         Key::Text(_) | Key::Address(_) | Key::Signed(_) => spelling.into(),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn total(index: &EmbeddedIndex, query: &str) -> u64 {
 
 /// Lets a number of bytes be written and then answers as a full disk does.
 #[derive(Debug, Clone)]
-pub(in crate::output::embedded) struct Fault {
+pub(crate) struct Fault {
     pub(super) left: Arc<AtomicI64>,
 }
 
