@@ -6,8 +6,12 @@
 //! of its object was seen, so that an object cut short keeps the elements before the cut.
 //!
 //! Where a value is broken (brackets that do not match, a string not closed in its line, the next value beginning in
-//! it), it is damage up to the next line that begins with a bracket. A line that begins with anything else, outside any
-//! value, is damage of that line. Commas are taken wherever a value may begin.
+//! it), it is damage up to the next line that begins with a bracket. In an array whose elements stand on lines of their
+//! own, a line indented as the last of them that goes on with a bracket is the next element, and one indented less that
+//! goes on with `]` the end of the array: a broken element of a printed document costs no other. (On a single line
+//! nothing tells an element from an object inside one, so that there a broken element costs those behind it.) A line
+//! that begins with anything else, outside any value, is damage of that line. Commas are taken wherever a value may
+//! begin.
 //!
 //! The walk never holds more than one frame: what is larger passes through as damage while its end is looked for.
 
@@ -22,6 +26,9 @@ use crate::ingest::stream::{DamageReason, FrameLimits};
 const KEY_BYTES: usize = 4096;
 /// The record separator of RFC 7464, taken as white space.
 const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// Deeper indentation is not kept.
+const INDENT_BYTES: usize = 256;
 
 /// A container that the walk went into; others are scanned as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +98,10 @@ pub(crate) struct JsonFramer<V> {
     separated: bool,
     /// Whether the byte before is a line feed.
     line_begins: bool,
+    /// The blanks since the last line feed, if nothing else stands behind it.
+    blanks: Option<Vec<u8>>,
+    /// The blanks before the last element that began a line; empty when none did.
+    indent: Vec<u8>,
     /// Bytes of the data shown that are dealt with.
     start: usize,
     /// Bytes of the data shown that were looked at.
@@ -122,6 +133,8 @@ impl<V: Values> JsonFramer<V> {
             hold: Hold::Nothing,
             separated: true,
             line_begins: true,
+            blanks: None,
+            indent: Vec::new(),
             start: 0,
             at: 0,
             offset: 0,
@@ -140,7 +153,7 @@ impl<V: Values> JsonFramer<V> {
                 Some(Level::Object) => self.members(data, sink),
             },
             State::Colon { seen, wanted } => self.member(data, more, seen, wanted, sink),
-            State::Brackets => match self.scan.scan(data, self.at, more) {
+            State::Brackets => match self.scan.scan(data, self.at, more, &self.indent) {
                 Scan::End(end) => {
                     self.at = end;
                     self.value_ends(data, sink)
@@ -167,7 +180,7 @@ impl<V: Values> JsonFramer<V> {
                 self.lose(data, "the line is not JSON", sink);
                 Step::On
             }
-            State::Resync(why) => self.resync(data, why, sink),
+            State::Resync(why) => self.resync(data, more, why, sink),
         }
     }
 
@@ -175,17 +188,31 @@ impl<V: Values> JsonFramer<V> {
     fn skip_separators(&mut self, data: &[u8], sink: &mut Sink<'_>) {
         while let Some(byte) = data.get(self.at) {
             match byte {
-                b'\n' => self.line_begins = true,
-                b',' => (self.separated, self.line_begins) = (true, false),
-                b' ' | b'\t' | b'\r' | &RECORD_SEPARATOR => self.line_begins = false,
+                b'\n' => {
+                    self.line_begins = true;
+                    self.blanks.get_or_insert_default().clear();
+                    self.at += 1;
+                    continue;
+                }
+                b' ' | b'\t' if self.blanks.as_ref().is_some_and(|blanks| blanks.len() < INDENT_BYTES) => {
+                    self.blanks.get_or_insert_default().push(*byte);
+                }
+                b' ' | b'\t' | b'\r' | &RECORD_SEPARATOR => self.blanks = None,
+                b',' => (self.separated, self.blanks) = (true, None),
                 _ => break,
             }
+            self.line_begins = false;
             self.at += 1;
         }
         if matches!(self.hold, Hold::Nothing) {
             sink.framing(self.at - self.start);
             self.start = self.at;
         }
+    }
+
+    /// The blanks that the next element has before it, if the elements stand on lines of their own.
+    fn next_element(&self) -> &[u8] {
+        &self.indent
     }
 
     /// Outside any value.
@@ -232,13 +259,19 @@ impl<V: Values> JsonFramer<V> {
                 self.hold = Hold::Kept;
                 return self.breaks(self.at, "the brackets do not match", sink);
             }
-            b'{' | b'[' => self.brackets(),
+            b'{' | b'[' => {
+                if let Some(blanks) = self.blanks.take().filter(|blanks| !blanks.is_empty()) {
+                    self.indent = blanks;
+                }
+                self.brackets();
+            }
             b'"' => {
                 self.at += 1;
                 self.state = State::Text { key: false };
             }
             _ => self.state = State::Scalar,
         }
+        self.blanks = None;
         self.hold = Hold::Kept;
         Step::On
     }
@@ -382,6 +415,8 @@ impl<V: Values> JsonFramer<V> {
         self.opened = true;
         self.separated = true;
         self.line_begins = false;
+        self.blanks = None;
+        self.indent.clear();
         self.path.push(Level::Elements);
         self.state = State::Ready;
     }
@@ -439,6 +474,7 @@ impl<V: Values> JsonFramer<V> {
         if self.path.pop() == Some(Level::Object) {
             self.keys.pop();
         }
+        self.indent.clear();
         self.separated = false;
         self.line_begins = false;
         if matches!(self.hold, Hold::Nothing) {
@@ -466,7 +502,7 @@ impl<V: Values> JsonFramer<V> {
             _ if bytes.len() > self.frame_bytes => {
                 sink.damage(StreamSlot::MAIN, offset, bytes, self.too_long());
             }
-            _ => self.values.value(Value { bytes, offset, element }, sink),
+            _ => self.values.value(Value { bytes, carrier: bytes.len(), offset, element }, sink),
         }
         self.start = self.at;
     }
@@ -484,8 +520,8 @@ impl<V: Values> JsonFramer<V> {
         Step::On
     }
 
-    /// Looks for a line that begins with a bracket.
-    fn resync(&mut self, data: &[u8], why: &'static str, sink: &mut Sink<'_>) -> Step {
+    /// Looks for a line that begins with a bracket, or with the next element or the end of the array.
+    fn resync(&mut self, data: &[u8], more: bool, why: &'static str, sink: &mut Sink<'_>) -> Step {
         while let Some(place) = memchr(b'\n', &data[self.at..]) {
             let place = self.at + place;
             match data.get(place + 1) {
@@ -499,11 +535,38 @@ impl<V: Values> JsonFramer<V> {
                     self.give_up(sink);
                     return Step::On;
                 }
-                Some(_) => self.at = place + 1,
+                Some(_) => {}
+            }
+            match self.continues(&data[place + 1..]) {
+                None if more => {
+                    self.at = place;
+                    return Step::Wait;
+                }
+                Some(true) => {
+                    self.at = place;
+                    self.lose(data, why, sink);
+                    self.separated = true;
+                    return Step::On;
+                }
+                _ => self.at = place + 1,
             }
         }
         self.at = data.len();
         Step::Wait
+    }
+
+    /// Whether a line begins with the next element or the end of the array; `None` when more of it must be seen.
+    fn continues(&self, line: &[u8]) -> Option<bool> {
+        let indent = self.next_element();
+        if indent.is_empty() {
+            return Some(false);
+        }
+        let blanks = line.iter().zip(indent).take_while(|(byte, blank)| byte == blank).count();
+        Some(match line.get(blanks)? {
+            b'{' | b'[' => blanks == indent.len(),
+            b']' => blanks < indent.len(),
+            _ => false,
+        })
     }
 
     /// Takes what is held, up to the line feed at `at`, as damage.
@@ -522,6 +585,7 @@ impl<V: Values> JsonFramer<V> {
         self.at += 1;
         self.start = self.at;
         self.line_begins = true;
+        self.blanks.get_or_insert_default().clear();
         self.state = State::Ready;
     }
 
@@ -532,14 +596,17 @@ impl<V: Values> JsonFramer<V> {
         }
         self.path.clear();
         self.keys.clear();
+        self.indent.clear();
         self.state = State::Ready;
     }
 
     /// Lets go of what was looked at and is not held, or is too much to hold; but for a line feed at its end, which may
-    /// turn out to end a broken value.
+    /// turn out to end a broken value, and blanks behind it, by which the next element may be told.
     fn release(&mut self, data: &[u8], sink: &mut Sink<'_>) {
         let passed = &data[self.start..self.at];
-        let passed = passed.strip_suffix(b"\n").unwrap_or(passed);
+        let blanks = passed.iter().rev().take(self.next_element().len()).take_while(|byte| is_blank(**byte));
+        let blanks = blanks.count();
+        let passed = passed[..passed.len() - blanks].strip_suffix(b"\n").unwrap_or(passed);
         match &mut self.hold {
             Hold::Nothing => sink.framing(passed.len()),
             Hold::Kept if passed.len() <= self.frame_bytes => return,
@@ -552,6 +619,11 @@ impl<V: Values> JsonFramer<V> {
         }
         self.start += passed.len();
     }
+}
+
+/// What indents a line.
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 impl<V: Values> Framer for JsonFramer<V> {
@@ -569,6 +641,7 @@ impl<V: Values> Framer for JsonFramer<V> {
     }
 
     fn finish(&mut self, rest: &[u8], offset: u64, ending: Ending<'_>, sink: &mut Sink<'_>) {
+        self.values.ended(sink);
         let reason = match ending {
             Ending::Broken(broken) => broken.reason.clone(),
             Ending::End => match self.state {
@@ -588,6 +661,6 @@ impl<V: Values> Framer for JsonFramer<V> {
             (_, Ending::End) => sink.damage(StreamSlot::MAIN, offset, rest, reason),
         }
         self.give_up(sink);
-        (self.start, self.at, self.separated, self.line_begins) = (0, 0, true, true);
+        (self.start, self.at, self.separated, self.line_begins, self.blanks) = (0, 0, true, true, None);
     }
 }

@@ -25,7 +25,7 @@ use serde::Deserialize;
 pub(crate) use self::json::JsonFramer;
 pub(crate) use self::parquet::{ParquetRows, RowCounts};
 pub(crate) use self::sink::{Loss, Sink, StreamSlot};
-pub(crate) use self::values::{Opening, Value, Values};
+pub(crate) use self::values::{EveryValue, Opening, Value, Values};
 use super::decompress::Break;
 use super::stream::{FrameKind, FrameLimits};
 

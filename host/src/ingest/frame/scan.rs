@@ -2,12 +2,14 @@
 //!
 //! Works on 64 bytes at a time as bit masks: which bytes are quotes, backslashes, brackets, line feeds; from these which
 //! lie in strings; and only the brackets outside strings are then visited one by one. Whether the value is valid inside
-//! is the parser's business, with two exceptions that find a value cut short where the next one begins, and not at the
-//! end of the object: a line feed inside a string, and a bracket at the beginning of a line where none can follow.
+//! is the parser's business, with exceptions that find a value cut short where the next one begins, and not at the end
+//! of the object: a line feed inside a string, and a bracket where none can follow at the beginning of a line, or of a
+//! line indented as the value itself is.
 
 /// Deepest nesting followed.
 const MAX_DEPTH: usize = 1024;
 const WORDS: usize = MAX_DEPTH / 64;
+const NOT_CLOSED: &str = "a value is not closed where the next one begins";
 
 /// What a scan found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,11 +51,12 @@ impl BracketScan {
     }
 
     /// Scans `data` from `from` on, which is where the last scan stopped (at first the opening bracket). Stops up to
-    /// 63 bytes before the end when `more` is set.
-    pub(crate) fn scan(&mut self, data: &[u8], from: usize, more: bool) -> Scan {
+    /// 63 bytes before the end when `more` is set. `indent` are the blanks before the value in its line; empty when it
+    /// does not begin a line, or begins it at once.
+    pub(crate) fn scan(&mut self, data: &[u8], from: usize, more: bool, indent: &[u8]) -> Scan {
         let mut at = from;
         while let Some(block) = data.get(at..).and_then(<[u8]>::first_chunk::<64>) {
-            if let Some(found) = self.block(block, data, from, at) {
+            if let Some(found) = self.block(block, data, from, at, indent) {
                 return found;
             }
             at += 64;
@@ -61,7 +64,7 @@ impl BracketScan {
         if !more && at < data.len() {
             let mut block = [b' '; 64];
             block[..data.len() - at].copy_from_slice(&data[at..]);
-            if let Some(found) = self.block(&block, data, from, at) {
+            if let Some(found) = self.block(&block, data, from, at, indent) {
                 return found;
             }
             at = data.len();
@@ -74,7 +77,14 @@ impl BracketScan {
 
     /// One block that stands at `at`.
     #[inline]
-    fn block(&mut self, block: &[u8; 64], data: &[u8], from: usize, at: usize) -> Option<Scan> {
+    fn block(
+        &mut self,
+        block: &[u8; 64],
+        data: &[u8],
+        from: usize,
+        at: usize,
+        indent: &[u8],
+    ) -> Option<Scan> {
         let masks = Masks::of(block);
         let quotes = masks.quote & !self.escaped_bytes(masks.backslash);
         let in_string = prefix_xor(quotes) ^ self.in_string;
@@ -92,7 +102,13 @@ impl BracketScan {
             visit ^= bit;
             if bit & masks.open != 0 {
                 if bit & line_begins != 0 && self.depth > 0 && !self.may_open(brace, data, from, place) {
-                    return Some(Scan::Broken(place - 1, "a value is not closed where the next one begins"));
+                    return Some(Scan::Broken(place - 1, NOT_CLOSED));
+                }
+                if !indent.is_empty() && self.depth > 0 {
+                    let line = data.get(..place).and_then(|before| before.strip_suffix(indent));
+                    if line.is_some_and(|line| line.ends_with(b"\n")) && !self.can_open(data, from, place) {
+                        return Some(Scan::Broken(place - indent.len() - 1, NOT_CLOSED));
+                    }
                 }
                 if self.depth == MAX_DEPTH {
                     return Some(Scan::Broken(place, "nested deeper than 1024"));
@@ -102,6 +118,9 @@ impl BracketScan {
                 return Some(Scan::Broken(place, "a string is not closed at the end of its line"));
             } else {
                 if self.depth == 0 || self.top_is_object() != brace {
+                    if !brace && let Some(line_feed) = array_ends(data, place, indent) {
+                        return Some(Scan::Broken(line_feed, NOT_CLOSED));
+                    }
                     return Some(Scan::Broken(place, "the brackets do not match"));
                 }
                 self.depth -= 1;
@@ -148,10 +167,27 @@ impl BracketScan {
     /// valid there, yet nobody writes it so, and a line cut behind a colon is followed by one.
     #[cold]
     fn may_open(&self, brace: bool, data: &[u8], from: usize, place: usize) -> bool {
+        !(brace && self.top_is_object()) && self.can_open(data, from, place)
+    }
+
+    /// Whether JSON has a bracket opening here, by what stands before it.
+    #[cold]
+    fn can_open(&self, data: &[u8], from: usize, place: usize) -> bool {
         let before =
             data[from..place].iter().rev().find(|byte| !is_space(**byte)).copied().unwrap_or(self.last);
-        if self.top_is_object() { !brace && before == b':' } else { matches!(before, b'[' | b',') }
+        if self.top_is_object() { before == b':' } else { matches!(before, b'[' | b',') }
     }
+}
+
+/// Where the line feed stands before a `]` at `place` that is indented less than the value: the end of the array in
+/// which the value lies.
+#[cold]
+fn array_ends(data: &[u8], place: usize, indent: &[u8]) -> Option<usize> {
+    let before = data.get(..place)?;
+    let blanks =
+        before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).take(indent.len()).count();
+    let line_feed = place.checked_sub(blanks + 1)?;
+    (blanks < indent.len() && before.get(line_feed) == Some(&b'\n')).then_some(line_feed)
 }
 
 /// JSON's white space.
@@ -256,7 +292,7 @@ mod tests {
         let (mut from, mut shown) = (0, 0);
         for step in steps.iter().cycle() {
             shown = (shown + step).min(data.len());
-            match state.scan(&data[..shown], from, shown < data.len()) {
+            match state.scan(&data[..shown], from, shown < data.len(), b"") {
                 Scan::More(at) if shown < data.len() => from = at,
                 Scan::Broken(place, _) => return Scan::Broken(place, ""),
                 found => return found,
@@ -276,7 +312,7 @@ mod tests {
     fn nesting_is_followed_to_its_bound() {
         for (depth, ends) in [(63, true), (64, true), (65, true), (1024, true), (1025, false)] {
             let text = "[".repeat(depth) + &"]".repeat(depth);
-            let found = BracketScan::new().scan(text.as_bytes(), 0, false);
+            let found = BracketScan::new().scan(text.as_bytes(), 0, false, b"");
             assert_eq!(found == Scan::End(text.len()), ends, "{depth}");
         }
     }

@@ -142,6 +142,57 @@ fn a_document_cut_short_keeps_what_stands_before_the_cut() {
 }
 
 #[test]
+fn a_broken_element_of_a_printed_array_costs_no_other() {
+    let element = |n: usize| {
+        format!(
+            "{{\n      \"n\": {n},\n      \"in\": [\n        {{\n          \"x\": {n}\n        }}\n      ]\n    }}"
+        )
+    };
+    let (one, four) = (element(1), element(4));
+    let bracketless = element(2).replace("        }\n      ]", "        }");
+    for (broken, head) in [
+        // A brace too few, inside and at the end; one too many; a bracket too few; a string not closed; cut in a line.
+        ("{\n      \"a\": {\n        \"b\": 1\n    },", None),
+        ("{\n      \"a\": 1,", None),
+        ("{\n      \"a\": 1\n    }},", Some("},")),
+        (&*format!("{bracketless},"), None),
+        ("{\n      \"a\": \"b\n    },", None),
+        ("{\n      \"a\": [{\"b\": \"c", None),
+        ("{ \"a\": bro\"ken }},", None),
+    ] {
+        for line_end in ["\n", "\r\n"] {
+            for (before, behind) in [(true, true), (false, true), (true, false)] {
+                let before = if before { format!("\n    {one},") } else { String::new() };
+                let behind = if behind { format!("\n    {four},\n    {four}") } else { String::new() };
+                let text = format!(
+                    "{{\"Records\": [{before}\n    {broken}{behind}\n  ],\n  \"x\": 1\n}}\n{{\"next\": 1}}\n"
+                );
+                let text = text.replace('\n', line_end);
+                let outcome = json(&text);
+                let mut expected = Vec::new();
+                expected.extend((!before.is_empty()).then(|| one.replace('\n', line_end)));
+                expected.extend(head.map(|_| broken.strip_suffix("},").unwrap().replace('\n', line_end)));
+                expected.extend(vec![four.replace('\n', line_end); if behind.is_empty() { 0 } else { 2 }]);
+                expected.push("{\"next\": 1}".to_owned());
+                assert_eq!(outcome.texts(), expected, "{text}");
+                assert_eq!(outcome.codes(), ["bad-json"], "{text}");
+                let lost = head.unwrap_or(broken).replace('\n', line_end) + line_end.trim_end_matches('\n');
+                assert_eq!(String::from_utf8_lossy(&outcome.damage[0].head), lost);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_array_that_is_valid_in_an_odd_layout_is_no_damage() {
+    // What an element holds begins its lines as the element does.
+    let element = "{\n  \"a\":\n  {\n  },\n  \"b\": [\n  {\n  },\n  [\n  ]\n  ]\n  }";
+    let outcome = json(&format!("[\n  {element},\n  {element}\n]"));
+    assert_eq!(outcome.texts(), [element, element]);
+    assert!(outcome.damage.is_empty());
+}
+
+#[test]
 fn a_value_too_long_costs_no_other() {
     for long in [format!(r#"{{"a":"{}"}}"#, "x".repeat(400_000)), format!("[{}]", "[],".repeat(100_000))] {
         let text = format!(r#"{{"Records":[{{"n":1}},{long},{{"n":2}}]}}"#);
@@ -267,13 +318,18 @@ proptest! {
     #[test]
     fn damage_is_counted_and_read_sizes_change_nothing(
         pieces in proptest::collection::vec(piece(), 0..6),
+        printed in proptest::collection::vec(proptest::collection::vec(object(), 0..4), 0..3),
         edits in proptest::collection::vec((any::<prop::sample::Index>(), prop::sample::select(&b"{}[]\",:\n\\x\0"[..]), 0usize..3), 0..6),
         frame_bytes in prop_oneof![16usize..200, Just(8 << 20)],
         batch_bytes in 1usize..200,
         sizes in proptest::collection::vec(1usize..90, 1..6),
         packed in any::<bool>(),
     ) {
-        let text: String = pieces.iter().map(|(text, _)| text.clone() + "\n").collect();
+        let mut text: String = pieces.iter().map(|(text, _)| text.clone() + "\n").collect();
+        for array in printed {
+            text += &serde_json::to_string_pretty(&serde_json::json!({ "Records": array })).unwrap();
+            text += "\n";
+        }
         let mut bytes = text.into_bytes();
         for (place, byte, edit) in edits {
             if bytes.is_empty() { break; }

@@ -6,6 +6,8 @@ use super::{Sink, StreamSlot};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Value<'a> {
     pub(crate) bytes: &'a [u8],
+    /// Bytes of the stream that it took: its own, unless it was put together from several.
+    pub(crate) carrier: usize,
     /// Offset in the member's decompressed stream.
     pub(crate) offset: u64,
     /// Whether it is an element of an array that was opened; else a whole document.
@@ -35,6 +37,9 @@ pub(crate) trait Values: Send {
 
     /// The document whose array was opened ended, or was given up.
     fn closed(&mut self, sink: &mut Sink<'_>);
+
+    /// Nothing follows without a break: what is held is to be handed on.
+    fn ended(&mut self, _sink: &mut Sink<'_>) {}
 }
 
 /// Every value is a frame of the member's own stream.
@@ -47,7 +52,7 @@ impl Values for EveryValue {
 
     #[inline]
     fn value(&mut self, value: Value<'_>, sink: &mut Sink<'_>) {
-        sink.frame(StreamSlot::MAIN, value.bytes, value.offset, value.bytes.len());
+        sink.frame(StreamSlot::MAIN, value.bytes, value.offset, value.carrier);
     }
 
     fn closed(&mut self, _sink: &mut Sink<'_>) {}

@@ -18,12 +18,13 @@ use crate::ingest::decompress::{
     Transcoder, Window, detect, spool,
 };
 use crate::ingest::frame::{
-    Ending, Framer, JsonFramer, Loss, ParquetRows, PreparedFraming, RowCounts, Shown, Sink, StreamSlot,
-    framer_for,
+    Ending, EveryValue, Framer, JsonFramer, Loss, ParquetRows, PreparedFraming, RowCounts, Shown, Sink,
+    StreamSlot, framer_for,
 };
 use crate::ingest::unwrap::DETECTION_BYTES;
 use crate::ingest::unwrap::cloudwatch::{self, CloudWatchLogs};
 use crate::ingest::unwrap::firelens::FireLens;
+use crate::ingest::unwrap::partial::Partials;
 
 /// A first line that is longer tells the router nothing.
 const HEADER_BYTES: usize = 4096;
@@ -309,16 +310,22 @@ impl<'router> ObjectReader<'router> {
         };
         let (decision, has_records) = {
             let head = source.peek(HEADER_BYTES, &mut self.budget)?;
-            (self.sink.begin_member(key, first_line(head)), FireLens::begins(head))
+            let decision = self.sink.begin_member(key, first_line(head));
+            let may_have = FireLens::may_begin(head);
+            (decision, may_have && FireLens::begins(source.peek(DETECTION_BYTES, &mut self.budget)?))
         };
         // To a parser of text such records are nothing but wrappers. One of JSON may want them whole.
         let is_text =
             !matches!(*decision.framing, PreparedFraming::Json { .. } | PreparedFraming::WholeObject);
         let window = Window::new(source, std::mem::take(&mut self.buffer), self.limits.frame_bytes);
-        let framer = match decision.route {
+        let framer: Box<dyn Framer> = match decision.route {
             Some(_) if decision.unwrap_firelens || (is_text && has_records) => {
-                let records = FireLens::new(path.clone());
+                let records = Partials::new(FireLens::new(path.clone()), &self.limits);
                 Box::new(JsonFramer::new(records, Vec::new(), &self.limits))
+            }
+            Some(_) if has_records && let PreparedFraming::Json { pointers } = &*decision.framing => {
+                let records = Partials::new(EveryValue, &self.limits);
+                Box::new(JsonFramer::new(records, pointers.clone(), &self.limits))
             }
             Some(_) => framer_for(&decision.framing, &self.limits),
             None => Box::new(ReadThrough::default()),

@@ -126,7 +126,7 @@ fn read_head<'text>(opening: Opening<'text>, buffer: &'text mut Vec<u8>) -> Opti
     buffer.extend_from_slice(b"]}");
     match serde_json::from_slice::<Head<'text>>(buffer) {
         Ok(head) if head.is_complete() => Some(head),
-        before => match BracketScan::new().scan(opening.document, 0, false) {
+        before => match BracketScan::new().scan(opening.document, 0, false, b"") {
             Scan::End(end) => serde_json::from_slice(&opening.document[..end]).ok().or(before.ok()),
             Scan::More(_) | Scan::Broken(..) if opening.all => Some(before.unwrap_or_default()),
             Scan::More(_) | Scan::Broken(..) => None,

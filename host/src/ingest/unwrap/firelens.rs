@@ -45,6 +45,11 @@ impl FireLens {
         head.starts_with(b"{") && names("log") && MARKS.iter().any(|mark| names(mark))
     }
 
+    /// Whether a file that begins so may yet turn out to hold them: a long line stands before what tells.
+    pub(crate) fn may_begin(head: &[u8]) -> bool {
+        head.trim_ascii_start().starts_with(b"{") && memmem::find(head, b"\"log\"").is_some()
+    }
+
     /// Hands on a record; false when the object is none.
     fn record(&self, value: Value<'_>, sink: &mut Sink<'_>) -> bool {
         let Ok(Members(mut members)) = serde_json::from_slice::<Members<'_>>(value.bytes) else {
@@ -80,13 +85,7 @@ impl FireLens {
         };
         let text = text_of(log);
         let slot = sink.stream(key);
-        sink.wrapped_frame(
-            slot,
-            without_line_end(&text).as_bytes(),
-            value.offset,
-            value.bytes.len(),
-            wrapped,
-        );
+        sink.wrapped_frame(slot, without_line_end(&text).as_bytes(), value.offset, value.carrier, wrapped);
         true
     }
 }
@@ -111,7 +110,7 @@ impl Values for FireLens {
 
     fn value(&mut self, value: Value<'_>, sink: &mut Sink<'_>) {
         if !self.record(value, sink) {
-            sink.frame(StreamSlot::MAIN, value.bytes, value.offset, value.bytes.len());
+            sink.frame(StreamSlot::MAIN, value.bytes, value.offset, value.carrier);
         }
     }
 

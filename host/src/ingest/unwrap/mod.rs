@@ -6,6 +6,7 @@
 
 pub(crate) mod cloudwatch;
 pub(crate) mod firelens;
+pub(crate) mod partial;
 #[cfg(test)]
 mod tests;
 
@@ -59,7 +60,7 @@ fn value_end(text: &[u8]) -> Option<usize> {
                 at += 2;
             }
         }
-        b'{' | b'[' => match BracketScan::new().scan(text, 0, false) {
+        b'{' | b'[' => match BracketScan::new().scan(text, 0, false, b"") {
             Scan::End(end) => Some(end),
             Scan::More(_) | Scan::Broken(..) => None,
         },

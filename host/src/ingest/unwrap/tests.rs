@@ -301,6 +301,89 @@ fn what_is_no_container_line_stays_as_it_is() {
     assert_eq!(wrapped, 1);
 }
 
+/// A part of a line that Docker split.
+fn part(id: &str, ordinal: usize, last: bool, log: &str) -> String {
+    let mut record: serde_json::Value = serde_json::from_str(&firelens("/web", "stdout", log)).unwrap();
+    record["partial_message"] = json!("true");
+    record["partial_id"] = json!(id);
+    record["partial_ordinal"] = json!(ordinal.to_string());
+    record["partial_last"] = json!(last.to_string());
+    record.to_string() + "\n"
+}
+
+#[test]
+fn parts_of_a_line_are_one_frame() {
+    let (whole, other) = (firelens("/web", "stdout", "whole\n") + "\n", part("b", 1, false, "{\"b\":"));
+    let parts =
+        [part("a", 1, false, "{\"a\":\"é\r"), part("a", 2, false, "\\n"), part("a", 3, true, "\"}\n")];
+    let text = [&parts[0], &other, &whole, &parts[1], &parts[2], &part("b", 2, true, "1}")]
+        .map(String::as_str)
+        .concat();
+    let outcome = containers(&text, FrameLimits::default());
+    assert_eq!(outcome.texts(), ["whole", "{\"a\":\"é\r\\n\"}", "{\"b\":1}"]);
+    let joined = &outcome.frames[1];
+    assert_eq!(joined.offset, 0);
+    assert_eq!(joined.carrier as usize, parts.iter().map(|part| part.len() - 1).sum::<usize>());
+    assert!(joined.wrapped.as_ref().unwrap().attributes.iter().all(|(name, _)| !name.starts_with("partial")));
+    assert_eq!(outcome.ledger.frame_count, 3);
+    // A parser that wants the records gets one record.
+    let decision = RouteDecision {
+        route: Some(3),
+        framing: Arc::new(prepared(r#"{"kind": "json"}"#)),
+        header: None,
+        unwrap_firelens: false,
+    };
+    let outcome = read_with(
+        from_bytes(text.as_bytes()),
+        &OneRoute(decision),
+        SourceOptions::default(),
+        FrameLimits::default(),
+    );
+    let record: serde_json::Value = serde_json::from_slice(&outcome.frames[1].bytes).unwrap();
+    let expected: serde_json::Value =
+        serde_json::from_str(&firelens("/web", "stdout", "{\"a\":\"é\r\\n\"}\n")).unwrap();
+    assert_eq!(record, expected);
+    assert_eq!(outcome.frames.len(), 3);
+}
+
+#[test]
+fn parts_that_cannot_be_joined_are_frames_of_their_own() {
+    let long = "x".repeat(700);
+    for (parts, texts) in [
+        // The first is missing, one in the middle, the last; one is there twice; another output's.
+        (vec![part("a", 2, false, "2"), part("a", 3, true, "3")], vec!["2", "3"]),
+        (vec![part("a", 1, false, "1"), part("a", 3, true, "3")], vec!["1", "3"]),
+        (vec![part("a", 1, false, "1"), part("a", 2, false, "2")], vec!["1", "2"]),
+        (
+            vec![part("a", 1, false, "1"), part("a", 1, false, "1"), part("a", 2, true, "2")],
+            vec!["1", "1", "2"],
+        ),
+        (vec![part("a", 1, false, "1"), part("b", 2, true, "2")], vec!["1", "2"]),
+        (vec![part("a", 0, false, "0"), part("a", 1, true, "1")], vec!["0", "1"]),
+        // Too long together.
+        (vec![part("a", 1, false, &long), part("a", 2, true, &long)], vec![&long, &long]),
+    ] {
+        let text = parts.concat();
+        let outcome = containers(&text, FrameLimits { frame_bytes: 1_500, ..FrameLimits::default() });
+        let mut found = outcome.texts();
+        found.sort();
+        assert_eq!(found, texts, "{text}");
+        assert!(outcome.damage.is_empty());
+        let marked = outcome.frames.iter().filter(|frame| {
+            frame
+                .wrapped
+                .as_ref()
+                .is_some_and(|wrapped| wrapped.attributes.iter().any(|(name, _)| name == "partial_id"))
+        });
+        assert_eq!(marked.count() + usize::from(texts[0] == "0"), texts.len());
+    }
+    // In another order they are joined; more lines than are held at a time lose nothing.
+    let swapped = [part("a", 2, true, "2"), part("a", 1, false, "1")].concat();
+    assert_eq!(containers(&swapped, FrameLimits::default()).texts(), ["12"]);
+    let many: String = (0..500).map(|line| part(&line.to_string(), 1, false, "x")).collect();
+    assert_eq!(containers(&many, FrameLimits::default()).frames.len(), 500);
+}
+
 #[test]
 fn many_containers_do_not_cost_memory() {
     let text: String =
