@@ -3,7 +3,9 @@
 //! Format: "Log Files" and "Module mod_log_config" in the Apache HTTP Server's documentation.
 
 use weir_parser_sdk::access::{Line, Names};
-use weir_parser_sdk::{Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, apache, ecs};
+use weir_parser_sdk::{
+    Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, apache, continuation, ecs,
+};
 
 /// What Apache's documentation calls the fields.
 const NAMES: Names = Names {
@@ -34,14 +36,16 @@ impl Parser for ApacheAccess {
     }
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
-        let text = frame.text();
-        let text = text.trim();
+        let whole = frame.text();
+        let text = whole.trim();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
         let mut line = match Line::parse(text, event.context()) {
             Ok(line) => line,
-            Err(error) => return write_error(text, event).map_err(|_| error),
+            Err(error) => {
+                return write_error(text, event).map_err(|_| continuation::explain(&whole, error));
+            }
         };
         line.take_forwarded();
         line.write(&NAMES, event)?;

@@ -8,7 +8,9 @@ mod ingress;
 mod proxy_manager;
 
 use weir_parser_sdk::access::{Line, Names};
-use weir_parser_sdk::{Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, ecs, nginx};
+use weir_parser_sdk::{
+    Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, continuation, ecs, nginx,
+};
 
 /// nginx's own names of what it logs.
 const NAMES: Names = Names {
@@ -39,8 +41,8 @@ impl Parser for NginxAccess {
     }
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
-        let text = frame.text();
-        let text = text.trim();
+        let whole = frame.text();
+        let text = whole.trim();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }
@@ -50,7 +52,9 @@ impl Parser for NginxAccess {
         }
         let mut line = match Line::parse(text, event.context()) {
             Ok(line) => line,
-            Err(error) => return write_error(text, event).map_err(|_| error),
+            Err(error) => {
+                return write_error(text, event).map_err(|_| continuation::explain(&whole, error));
+            }
         };
         let ingress = ingress::take(&mut line);
         if ingress.is_none() {

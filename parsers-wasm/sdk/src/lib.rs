@@ -35,6 +35,7 @@ pub mod aws;
 mod bindings;
 mod block;
 pub mod columns;
+pub mod continuation;
 pub mod ecs;
 mod event;
 pub mod fit;

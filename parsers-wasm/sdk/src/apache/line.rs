@@ -7,6 +7,7 @@ use crate::{ParseError, json};
 /// The fields of a line; a `-` is an absent value.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Line<'a> {
+    /// Empty in what httpd writes before it has opened its log.
     pub(crate) time: &'a str,
     /// `core`; absent in 2.2 and where Apache knows none (`[:error]`).
     pub(crate) module: Option<&'a str>,
@@ -36,7 +37,12 @@ pub(crate) struct Line<'a> {
 impl<'a> Line<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self, ParseError> {
         let shape = || ParseError::no_match("expected [TIME] [MODULE:LEVEL] [pid N] MESSAGE");
-        let (time, rest) = bracket(text).ok_or_else(shape)?;
+        let (time, rest) = match bracket(text) {
+            Some((inside, _)) if is_module_and_level(inside) => ("", text),
+            Some(time) => time,
+            None if is_own_message(text) => ("", text),
+            None => return Err(shape()),
+        };
         let mut line = Line { time, ..Line::default() };
         let mut rest = rest;
         while let Some((inside, behind)) = bracket(rest) {
@@ -49,7 +55,7 @@ impl<'a> Line<'a> {
             line.others = rest.get(..rest.len() - known.len()).unwrap_or_default();
             rest = known;
         }
-        if line.level.is_none() {
+        if line.level.is_none() && !time.is_empty() {
             return Err(ParseError::missing_field(
                 "level: expected [MODULE:LEVEL] or [LEVEL] behind the time",
             ));
@@ -184,6 +190,24 @@ fn number(text: &str) -> Option<&str> {
 fn is_level(level: &str) -> bool {
     matches!(level, "emerg" | "alert" | "crit" | "error" | "warn" | "notice" | "info" | "debug")
         || level.strip_prefix("trace").is_some_and(|number| matches!(number.as_bytes(), [b'1'..=b'8']))
+}
+
+/// `mpm_event:notice`
+fn is_module_and_level(inside: &str) -> bool {
+    inside.split_once(':').is_some_and(|(module, level)| {
+        module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && is_level(level)
+    })
+}
+
+/// Whether httpd says this itself, before it has a log whose lines begin with a time: `AH00558: apache2: …`,
+/// `(98)Address already in use: AH00072: …`, `httpd: Syntax error …`.
+fn is_own_message(text: &str) -> bool {
+    let behind_status = text.strip_prefix('(').and_then(|inside| {
+        let (number, behind) = inside.split_once(')')?;
+        json::is_integer(number.as_bytes()).then_some(cut(behind, ": ")?.1)
+    });
+    cut(behind_status.unwrap_or(text), ": ").is_some_and(|(code, _)| is_code(code))
+        || ["httpd: ", "apache2: "].iter().any(|program| text.starts_with(program))
 }
 
 /// `AH` and five digits.

@@ -26,18 +26,30 @@ pub fn write_error(text: &str, event: &mut Event<'_>) -> Result<Option<EventOutc
     let (head, text) = unwrap_syslog(text, event.context());
     let line = Line::parse(text)?;
     let context = event.context();
-    let time = time::parse_asctime(line.time, &context.zone)
-        .or_else(|| context.parse_iso(line.time))
-        .or_else(|| context.parse_clf(line.time))
-        .ok_or_else(|| ParseError::bad_field("time", "expected `Thu Jan 15 10:00:00.123456 2026`"))?;
+    // What httpd writes at its start, before it has opened the log, has no time.
+    let time = (!line.time.is_empty())
+        .then(|| {
+            time::parse_asctime(line.time, &context.zone)
+                .or_else(|| context.parse_iso(line.time))
+                .or_else(|| context.parse_clf(line.time))
+                .ok_or_else(|| ParseError::bad_field("time", "expected `Thu Jan 15 10:00:00.123456 2026`"))
+        })
+        .transpose()?
+        .or_else(|| head.as_ref().and_then(|head| head.time));
     let outcome = write(&line, time, head.as_ref(), event);
     write_vendor(&line, event);
     Ok(outcome)
 }
 
-fn write(line: &Line<'_>, time: i64, head: Option<&Head<'_>>, event: &mut Event<'_>) -> Option<EventOutcome> {
+fn write(
+    line: &Line<'_>,
+    time: Option<i64>,
+    head: Option<&Head<'_>>,
+    event: &mut Event<'_>,
+) -> Option<EventOutcome> {
     let level = line.level.unwrap_or_default();
-    let failed = is_failure(level);
+    // Without a level, the system's error says as much.
+    let failed = is_failure(level) || line.level.is_none() && line.status.is_some();
     let known = Known::of(line);
     // An `error` is no type of `authentication` in ECS.
     let (categories, types): (&[Category], &[Type]) = match (known.user.is_some(), failed) {
@@ -56,7 +68,9 @@ fn write(line: &Line<'_>, time: i64, head: Option<&Head<'_>>, event: &mut Event<
     }
     event.set_some(ecs::EVENT_CODE, line.code);
     event.set_some(ecs::EVENT_REASON, line.status_text);
-    event.timestamp(time);
+    if let Some(time) = time {
+        event.timestamp(time);
+    }
     event.set(ecs::MESSAGE, line.text);
     if let Some(client) = line.client {
         write_client(client, line.has_ports(), event);
@@ -97,7 +111,7 @@ fn write_client(client: &str, has_port: bool, event: &mut Event<'_>) {
 
 fn write_vendor(line: &Line<'_>, event: &mut Event<'_>) {
     let mut vendor = event.vendor();
-    vendor.string("time", line.time).optional("module", line.module).optional("level", line.level);
+    vendor.optional("time", some(line.time)).optional("module", line.module).optional("level", line.level);
     for (name, number) in [("pid", line.process), ("tid", line.thread)] {
         if let Some(number) = number {
             vendor.raw(name, number);
