@@ -5,6 +5,7 @@
 //! that depends on the place or the time of processing.
 
 use crate::parser::json_scan::Member;
+use memchr::memmem;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::fmt;
 use std::hash::Hasher;
@@ -163,7 +164,8 @@ impl Provenance {
 
 /// Appends the finished document: what the parser wrote, `event.original` if given, and `weir`.
 ///
-/// A member named `weir`, or an `event.original`, that the parser wrote itself is left out: both are the host's.
+/// A member named `weir`, or an `event.original`, that the parser wrote itself is left out: both are the host's. Where
+/// originals are not wanted, or withheld by a redaction, none is left.
 pub fn push_finished(
     out: &mut Vec<u8>,
     document: &[u8],
@@ -178,7 +180,9 @@ pub fn push_finished(
         let key = text(member.key());
         spells(key, "weir") || spells(key, "event.original")
     };
-    let plain = original.is_none() && !members.iter().any(reserved);
+    let is_event = |member: &Member| spells(text(member.key()), "event");
+    let has_original = |member: &Member| is_event(member) && may_name_original(text(member.value()));
+    let plain = original.is_none() && !members.iter().any(|member| reserved(member) || has_original(member));
     out.reserve(document.len() + provenance.constant.len() + 96);
     out.push(b'{');
     if plain && let (Some(first), Some(last)) = (members.first(), members.last()) {
@@ -192,12 +196,14 @@ pub fn push_finished(
             out.extend_from_slice(text(member.key()));
             out.extend_from_slice(b"\":");
             let value = text(member.value());
-            match original.filter(|_| spells(text(member.key()), "event") && value.starts_with(b"{")) {
+            let event = is_event(member) && value.starts_with(b"{");
+            match original.filter(|_| event) {
                 // A parser may write `event` twice; whichever a reader takes, the original is the host's.
                 Some(raw) => {
                     push_with_original(out, value, raw);
                     placed = true;
                 }
+                None if event => push_without_original(out, value),
                 None => out.extend_from_slice(value),
             }
             out.push(b',');
@@ -245,6 +251,23 @@ fn push_with_original(out: &mut Vec<u8>, event: &[u8], raw: &[u8]) {
             }
             out.extend_from_slice(rest);
         }
+    }
+}
+
+/// Whether an `event` object may have a member `original`: a cheap question, which many values answer with yes.
+fn may_name_original(event: &[u8]) -> bool {
+    // The name may be written with escapes.
+    memmem::find(event, b"original\"").is_some() || memmem::find(event, b"\\u00").is_some()
+}
+
+/// The `event` object without the `original` that the parser put there.
+fn push_without_original(out: &mut Vec<u8>, event: &[u8]) {
+    match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(event) {
+        Ok(mut members) if members.contains_key("original") => {
+            members.remove("original");
+            out.extend_from_slice(serde_json::Value::Object(members).to_string().as_bytes());
+        }
+        _ => out.extend_from_slice(event),
     }
 }
 
@@ -300,6 +323,24 @@ mod tests {
         let escaped = "{\"we\\u0069r\":1,\"\\u0065vent.original\":2,\"we\\\\ir\":3}";
         let names = |event: Value| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(finish(escaped, None)), ["we\\ir", "weir"]);
+    }
+
+    #[test]
+    fn without_originals_a_parser_cannot_write_one() {
+        for document in [
+            r#"{"event":{"kind":"event","original":"raw"},"a":1}"#,
+            r#"{"event":{"kind":"event","ori\u0067inal":{"a":1}},"a":1}"#,
+            r#"{"\u0065vent":{"kind":"event","original":"raw"},"a":1}"#,
+            r#"{"event":{"kind":"event"},"event.original":"raw","a":1}"#,
+        ] {
+            let event = finish(document, None);
+            assert_eq!(event["event"], json!({"kind": "event"}), "{document}");
+            assert!(event.get("event.original").is_none() && event["a"] == 1, "{document}");
+        }
+        // What only looks like it stays as it stands.
+        let event = finish(r#"{"event":{"reason":"\u0041 \"original\""},"url":{"original":"/"}}"#, None);
+        assert_eq!(event["event"], json!({"reason": "A \"original\""}));
+        assert_eq!(event["url"]["original"], "/");
     }
 
     #[test]

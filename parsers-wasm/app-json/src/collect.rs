@@ -11,6 +11,10 @@ use weir_parser_sdk::network::split_host_port;
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Shape};
 use weir_parser_sdk::{Context, ip_version, json};
 
+/// The text that an application made its record from. The host says what an event's original is, and whether it is to
+/// be had: no copy of it belongs into the event. The frame has it.
+const ORIGINAL: &str = "event.original";
+
 /// What becomes of a member under `app`.
 #[derive(Clone, Copy)]
 pub(crate) enum State {
@@ -158,7 +162,7 @@ impl<'a> Record<'a> {
         }
         let value = reader.value();
         self.measure(value, 0);
-        if value.is_null() {
+        if value.is_null() || name == ORIGINAL {
             // `null` says nothing; nothing is lost without it.
             self.set_state(State::Moved);
         } else if let Some(meaning) = names::meaning(name) {
@@ -205,8 +209,9 @@ impl<'a> Record<'a> {
                     _ if path.starts_with("error.") => names::meaning_in_error(key.raw()),
                     _ => None,
                 };
-                let taken =
-                    value.is_null() || field.is_some_and(|field| self.take_ecs(field, value, context));
+                let taken = value.is_null()
+                    || path == ORIGINAL
+                    || field.is_some_and(|field| self.take_ecs(field, value, context));
                 if taken { "" } else { value.text }
             };
             if left.is_empty() {
