@@ -1,10 +1,11 @@
 //! A folder of many kinds of logs into index and archive.
 
 use super::logs::{
-    FLOW_HEADER, balanced, balancer_key, flow, flow_key, gzip, refused, trail, trail_key, visit,
+    FLOW_HEADER, balanced, balancer_key, flow, flow_key, gzip, refused, trail, trail_key, visit, visits,
 };
 use super::place::{Place, assert_balanced, counts};
 use std::collections::BTreeSet;
+use std::io::Write;
 
 /// Five types with lines that repeat, a malformed frame and a file that no parser wants.
 pub(super) fn mixed(place: &Place) {
@@ -121,6 +122,40 @@ fn what_cannot_be_read_keeps_nothing_else_back() {
 }
 
 #[test]
+fn a_file_that_changes_while_it_is_read_is_named_and_not_done() {
+    let place = Place::new();
+    place.log("web/nginx-access-quiet.log", visit(0));
+    let path = place.log("web/nginx-access.log", visits(0..50_000));
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let (read, written) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+            let mut written = 50_000;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                file.write_all(visit(written).as_bytes()).unwrap();
+                written += 1;
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            written
+        });
+        let read = place.run(&["ingest", "logs", "--json"]);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        (read, writer.join().unwrap())
+    });
+    let read = read.expect(1);
+    assert!(read.err.contains("nginx-access.log changed while it was read"), "{}", read.err);
+    let totals = read.json_lines().pop().unwrap();
+    assert_balanced(&totals);
+    assert_eq!(counts(&totals, ["objects", "indexed"]), [1, 1]);
+    assert_eq!((place.count("*"), place.records().len()), (1, 1));
+    // Once nobody writes, it is an object like any other.
+    let totals = place.ingest();
+    assert_balanced(&totals);
+    assert_eq!(counts(&totals, ["objects", "indexed"]), [2, u64::from(written) + 1]);
+    assert_eq!(place.count("*"), u64::from(written) + 1);
+}
+
+#[test]
 fn the_data_folder_is_no_source_of_logs() {
     let place = Place::with("data = \"logs/data\"\n");
     mixed(&place);
@@ -145,11 +180,15 @@ fn what_the_data_folder_lost_comes_back_from_the_objects() {
     let first = place.ingest();
     std::fs::remove_dir_all(place.path("data/index")).unwrap();
     let warned = place.run(&["ingest", "logs", "--json"]).expect(0);
-    assert!(warned.err.contains("--again"), "{}", warned.err);
+    assert!(warned.err.contains("run the same command with `--again`"), "{}", warned.err);
+    // Not with the first run alone: the index has its folder again, and the days are still gone.
+    let warned = place.run(&["ingest", "logs", "--json"]).expect(0);
+    assert!(warned.err.contains("run the same command with `--again`"), "{}", warned.err);
     assert_eq!(place.count("*"), 0);
     let again = || super::place::totals(&place.run(&["ingest", "--again", "logs", "--json"]));
     let back = again();
     assert_balanced(&back);
+    assert!(!place.run(&["ingest", "logs", "--json"]).expect(0).err.contains("--again"));
     assert_eq!(counts(&back, NAMES), counts(&first, NAMES));
     assert_eq!((place.count("*"), place.archived().len(), place.records().len()), (16, 16, 6));
 

@@ -177,6 +177,20 @@ fn beyond_loopback_a_token_is_asked_for() {
 }
 
 #[test]
+fn a_followed_file_is_not_read_whole_besides() {
+    let place = live();
+    append(&place, "nginx-access.log", &(visit(0) + &visit(1)));
+    let service = Service::start(&place);
+    service.settle(2);
+    assert_eq!(service.stop(), Some(0));
+    for again in [&["ingest", "live"][..], &["ingest", "--again", "live"]] {
+        let refused = place.run(again).expect(1);
+        assert!(refused.err.contains("nginx-access.log: `weir run` follows this file"), "{}", refused.err);
+    }
+    assert_pages(&place, 2);
+}
+
+#[test]
 fn a_lost_data_folder_ends_it_with_an_error() {
     let place = live();
     place.log("web/nginx-access.log", visit(0));

@@ -5,7 +5,7 @@ use super::view;
 use crate::config::{Config, ConfigError};
 use crate::ledger::Ledger;
 use crate::output::archive::{JoinOptions, files, partitions};
-use crate::output::documents::date_of;
+use crate::output::documents::today;
 use crate::store::Store;
 use anyhow::Context;
 use indicatif::HumanBytes;
@@ -69,7 +69,7 @@ pub(super) fn run(
             // A misspelt folder is not made.
             Ledger::open_read_only(&folder)?;
             let store = Store::open(&config, &folder)?;
-            let settled = || date_of_now()?.checked_sub(2.days()).context("there is no such day");
+            let settled = || today().checked_sub(2.days()).context("there is no such day");
             let options = JoinOptions {
                 up_to: up_to.map_or_else(settled, Ok)?,
                 small_bytes: *small_bytes,
@@ -84,10 +84,6 @@ pub(super) fn run(
             list(&folder, *json)
         }
     }
-}
-
-fn date_of_now() -> anyhow::Result<Date> {
-    Ok(date_of(i64::try_from(jiff::Timestamp::now().as_nanosecond())?))
 }
 
 fn join(store: &Store, options: &JoinOptions, json: bool) -> anyhow::Result<()> {

@@ -4,13 +4,15 @@ use super::view;
 use crate::config::Config;
 use crate::event::object_id;
 use crate::host::{Host, HostError};
-use crate::ingest::source::{Listing, LocalObject, content_version, list, modified_nanoseconds};
+use crate::ingest::source::{Listing, LocalObject, Stamp, content_version, list, modified_nanoseconds};
 use crate::ingest::stream::Input;
 use crate::ledger::{ObjectId, ObjectRecord, Totals};
 use crate::pipeline::{ObjectRef, Pipeline};
 use crate::store::{Earlier, Store, folders, is_store_failure};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::civil::Date;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
@@ -80,6 +82,8 @@ pub(super) fn run(
         stop: AtomicBool::new(false),
         records: Mutex::default(),
         twins: Mutex::default(),
+        lost: Mutex::default(),
+        followed: followed(&store)?,
         failures: Mutex::default(),
     };
     run.failures
@@ -113,7 +117,24 @@ pub(super) fn run(
     if let (Some(first), Some(last), false) = (removed.first(), removed.last(), arguments.json) {
         println!("days past `index.retention-days` left the index: {} ({first} to {last})", removed.len());
     }
+    tell_lost(&run.lost.into_inner().unwrap_or_else(PoisonError::into_inner));
     finish(failures)
+}
+
+/// Where the files lie that `weir run` has read as they grew.
+fn followed(store: &Store) -> anyhow::Result<HashSet<PathBuf>> {
+    let files = store.ledger().followed_files()?;
+    Ok(files.iter().filter_map(|file| std::fs::canonicalize(&file.state.path).ok()).collect())
+}
+
+/// Says that days of the index are gone, and how they come back.
+fn tell_lost(days: &BTreeSet<Date>) {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return };
+    eprintln!(
+        "the index has lost {} of the days of these objects ({first} to {last}), and objects that are done are not \
+         read again: run the same command with `--again` to fill it",
+        days.len()
+    );
 }
 
 /// The data folder: the command line's, else the configuration's.
@@ -138,6 +159,10 @@ struct Run<'a> {
     stop: AtomicBool,
     records: Mutex<Vec<ObjectRecord>>,
     twins: Mutex<Vec<(String, ObjectId)>>,
+    /// Days that the index lost, of objects that are done.
+    lost: Mutex<BTreeSet<Date>>,
+    /// Where files lie that `weir run` follows.
+    followed: HashSet<PathBuf>,
     failures: Mutex<Vec<(String, anyhow::Error)>>,
 }
 
@@ -149,6 +174,9 @@ impl Run<'_> {
             match self.one(object) {
                 Ok(Outcome::Processed) => {}
                 Ok(Outcome::Unchanged(record)) => {
+                    if self.store.has_lost(&record) {
+                        self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(record.day);
+                    }
                     let record = seen_before(*record);
                     self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
                 }
@@ -169,11 +197,22 @@ impl Run<'_> {
     }
 
     fn one(&self, local: &LocalObject) -> anyhow::Result<Outcome> {
+        // Read whole it would be another object, and each of its events there twice.
+        if !self.followed.is_empty()
+            && std::fs::canonicalize(&local.path).is_ok_and(|path| self.followed.contains(&path))
+        {
+            anyhow::bail!(
+                "`weir run` follows this file, and has read it as it grew; if what it left is lost, ingest a copy \
+                 of the file from another folder"
+            );
+        }
         self.bar.set_message(local.key.rsplit('/').next().unwrap_or_default().to_owned());
         let unreadable = || format!("cannot read {}", local.path.display());
         let mut file = File::open(&local.path).with_context(unreadable)?;
         let metadata = file.metadata()?;
+        let stamp = Stamp::of(&metadata);
         let version = content_version(&mut file).with_context(unreadable)?;
+        stamp.check(&file, &local.path)?;
         file.rewind()?;
         let object = ObjectRef {
             id: object_id(&local.bucket, &local.key, &version),
@@ -191,7 +230,13 @@ impl Run<'_> {
         };
         self.store.announce(std::slice::from_ref(&object))?;
         let mut writer = self.store.begin(&object, day, claim)?;
-        let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer)?;
+        let watched = file.try_clone().with_context(unreadable)?;
+        let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer);
+        if let Err(changed) = stamp.check(&watched, &local.path) {
+            self.store.abandon(writer)?;
+            return Err(changed.into());
+        }
+        let counts = counts?;
         let processed_by = self.store.processed_by(&object, &counts.log_types, router, self.forced);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
         prepared.record.path = Some(local.path.display().to_string());

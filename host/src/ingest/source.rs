@@ -185,6 +185,41 @@ pub fn content_version(mut file: impl Read) -> io::Result<String> {
     }
 }
 
+/// What tells that somebody wrote to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    pub length: u64,
+    /// Nanoseconds since 1970.
+    pub modified: i64,
+}
+
+/// A file was written to between the time it was opened and now.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} changed while it was read, so that nothing of it counts; read it again once it is whole, or set \
+     `follow = true` for a source whose files grow", path.display()
+)]
+pub struct ChangedWhileRead {
+    pub path: PathBuf,
+}
+
+impl Stamp {
+    pub fn of(metadata: &fs::Metadata) -> Self {
+        Stamp { length: metadata.len(), modified: modified_nanoseconds(metadata) }
+    }
+
+    /// Asks the open file whether it is as it was. (What took its path meanwhile is another file.)
+    ///
+    /// # Errors
+    /// When it is not, or cannot be asked.
+    pub fn check(self, file: &fs::File, path: &Path) -> Result<(), ChangedWhileRead> {
+        match file.metadata() {
+            Ok(metadata) if Stamp::of(&metadata) == self => Ok(()),
+            _ => Err(ChangedWhileRead { path: path.to_owned() }),
+        }
+    }
+}
+
 /// A file's modification time, nanoseconds since 1970; 0 where the file system has none.
 pub fn modified_nanoseconds(metadata: &fs::Metadata) -> i64 {
     let since = metadata.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());

@@ -75,6 +75,11 @@ pub fn date_of(nanoseconds: i64) -> jiff::civil::Date {
         })
 }
 
+/// Today's UTC date.
+pub fn today() -> jiff::civil::Date {
+    jiff::tz::Offset::UTC.to_datetime(jiff::Timestamp::now()).date()
+}
+
 /// Writes documents to a file or a pipe, and counts what is set aside.
 pub struct DocumentWriter<W: Write> {
     out: W,

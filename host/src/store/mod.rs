@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::ingest::stream::StreamKey;
 use crate::ledger::{Intent, Ledger, ObjectId, ObjectRecord, RecordFilter, StagedFile, Status};
 use crate::output::archive::{Archive, ArchiveLimits, JoinOptions, Joined};
-use crate::output::documents::date_of;
+use crate::output::documents::{date_of, today};
 use crate::output::embedded::{EmbeddedIndex, Settings, Writer};
 use crate::pipeline::{Counts, ObjectRef};
 use crate::quarantine::Quarantine;
@@ -65,6 +65,10 @@ pub struct Store {
     ledger: Ledger,
     index: Option<Arc<EmbeddedIndex>>,
     writer: Option<Writer>,
+    /// Days that the index had when it was opened.
+    days: BTreeSet<Date>,
+    /// The first day that retention keeps.
+    first_kept: Option<Date>,
     /// Documents that the index acknowledged, by object, of objects whose group is not committed yet.
     acknowledged: Mutex<HashMap<[u8; 16], u64>>,
     archive: Archive,
@@ -121,11 +125,17 @@ impl Store {
         let index =
             config.index.enabled.then(|| EmbeddedIndex::open(folder.join("index"), settings)).transpose()?;
         let writer = index.as_ref().map(EmbeddedIndex::writer).transpose()?;
+        let days = index.as_ref().map(EmbeddedIndex::days).transpose()?.unwrap_or_default();
+        let keep = config.index.retention_days.map(i64::from);
+        let first_kept =
+            keep.and_then(|keep| today().checked_sub(jiff::Span::new().try_days(keep).ok()?).ok());
         let store = Store {
             folder: folder.to_owned(),
             ledger,
             index: index.map(Arc::new),
             writer,
+            days: days.into_iter().collect(),
+            first_kept,
             acknowledged: Mutex::default(),
             archive,
             archives: config.archive.enabled,
@@ -138,7 +148,7 @@ impl Store {
         if fresh && store.index.is_some() && store.has_indexed()? {
             tracing::warn!(
                 folder = %store.folder.display(),
-                "the index is gone, and objects that are done are not read again; `weir ingest --again` fills it"
+                "the index is gone, and objects that are done are not read again: `weir ingest --again PATH…` on the source objects fills it"
             );
         }
         Ok(store)
@@ -152,6 +162,14 @@ impl Store {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the index lost what it had of an object that is done: not by its retention, which forgets on purpose.
+    pub fn has_lost(&self, record: &ObjectRecord) -> bool {
+        self.writer.is_some()
+            && record.events.indexed > 0
+            && !self.days.contains(&record.day)
+            && self.first_kept.is_none_or(|first| record.day >= first)
     }
 
     /// The ledger.
@@ -305,8 +323,30 @@ impl Store {
             // A process killed earlier may have left some of its documents.
             writer.delete_object(Some(day), object.id)?;
         }
+        self.forget_acknowledged(object.id);
         let generation = self.ledger.generation(ObjectId(object.id))?;
         ObjectWriter::new(self, object, day, generation, Some(claim))
+    }
+
+    /// Takes back what was written of an object that is not what its identity says: it changed while it was read. The
+    /// ledger goes on to have it as begun and not done.
+    ///
+    /// # Errors
+    /// When the index cannot be written.
+    pub fn abandon(&self, writer: ObjectWriter<'_>) -> Result<(), StoreError> {
+        let (object, day) = writer.place();
+        if let Some(index) = &self.writer {
+            index.delete_object(Some(day), object)?;
+        }
+        self.forget_acknowledged(object);
+        // Its claim is given up last: only now may another take the object.
+        drop(writer);
+        Ok(())
+    }
+
+    /// What the index acknowledged of documents that were deleted since.
+    fn forget_acknowledged(&self, object: [u8; 16]) {
+        self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).remove(&object);
     }
 
     /// Takes a processed object into the group, and commits the group when it is large or old enough.
@@ -404,8 +444,7 @@ impl Store {
     /// When a day cannot be removed.
     pub fn apply_retention(&self) -> Result<Vec<Date>, StoreError> {
         let Some(writer) = &self.writer else { return Ok(Vec::new()) };
-        let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-        let days = writer.apply_retention(date_of(now))?;
+        let days = writer.apply_retention(today())?;
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             tracing::info!(%first, %last, days = days.len(), "days past their retention left the index");
         }

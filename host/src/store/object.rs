@@ -80,6 +80,11 @@ impl<'a> ObjectWriter<'a> {
         Ok(Prepared { record, files, sent, claim: self.claim })
     }
 
+    /// The object, and the day that it is filed under.
+    pub(super) fn place(&self) -> ([u8; 16], Date) {
+        (self.object.id, self.day)
+    }
+
     fn archive(&mut self, batch: &Finished<'_>) -> Result<(), StoreError> {
         let Some(archive) = &mut self.archive else { return Ok(()) };
         let manifest = batch.route.parser.manifest();

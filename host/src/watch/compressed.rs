@@ -6,7 +6,7 @@
 use super::follow::{BEGINNING, HEAD, Piece, fingerprint};
 use super::{Seen, Stamp, Watch};
 use crate::ingest::decompress::Decompressed;
-use crate::ingest::source::{LocalObject, modified_nanoseconds};
+use crate::ingest::source::LocalObject;
 use crate::ingest::stream::Input;
 use crate::ledger::{Followed, FollowedFile, ObjectId, RecordFilter};
 use anyhow::Context;
@@ -23,7 +23,7 @@ impl Watch<'_> {
         let mut known: Option<Vec<FollowedFile>> = None;
         for object in objects {
             let Ok(metadata) = std::fs::metadata(&object.path) else { continue };
-            let stamp: Stamp = (metadata.len(), modified_nanoseconds(&metadata));
+            let stamp = Stamp::of(&metadata);
             match self.seen.get(&object.path) {
                 Some(Seen::Taken(taken)) if *taken == stamp => continue,
                 Some(Seen::Once(once)) if *once == stamp => {}

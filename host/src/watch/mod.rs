@@ -11,7 +11,7 @@ mod follow;
 use crate::config::SourceSettings;
 use crate::event::object_id;
 use crate::host::Host;
-use crate::ingest::source::{Listing, LocalObject, SourceError, content_version, list, modified_nanoseconds};
+use crate::ingest::source::{Listing, LocalObject, SourceError, Stamp, content_version, list};
 use crate::ingest::stream::Input;
 use crate::ledger::ObjectRecord;
 use crate::pipeline::{ObjectRef, Pipeline};
@@ -19,7 +19,7 @@ use crate::serve::Metrics;
 use crate::store::{Earlier, Store, folders, is_store_failure};
 use anyhow::Context;
 use std::collections::{HashMap, HashSet};
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Seek;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,9 +33,6 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// After a failure a file is tried again after this long, then twice as long, up to the last.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
 const RETRY_LAST: Duration = Duration::from_mins(5);
-
-/// Size and modification time: what tells a look that a file changed.
-type Stamp = (u64, i64);
 
 #[derive(Debug, Clone, Copy)]
 enum Seen {
@@ -174,7 +171,7 @@ impl<'a> Watch<'a> {
     /// Takes a file that did not change since the last look; says whether it is settled.
     fn complete(&mut self, object: &LocalObject) -> anyhow::Result<bool> {
         let Ok(metadata) = std::fs::metadata(&object.path) else { return Ok(true) };
-        let stamp = (metadata.len(), modified_nanoseconds(&metadata));
+        let stamp = Stamp::of(&metadata);
         let (take, wait) = match self.seen.get(&object.path) {
             Some(Seen::Taken(taken)) if *taken == stamp => return Ok(true),
             Some(Seen::Once(once)) => (*once == stamp, RETRY_FIRST),
@@ -187,7 +184,7 @@ impl<'a> Watch<'a> {
             }
             return Ok(false);
         }
-        let seen = match self.process(object, &metadata) {
+        let seen = match self.process(object) {
             Ok(()) => Seen::Taken(stamp),
             Err(error) if is_store_failure(&error) => return Err(error),
             Err(error) => {
@@ -200,17 +197,20 @@ impl<'a> Watch<'a> {
         Ok(true)
     }
 
-    fn process(&self, local: &LocalObject, metadata: &Metadata) -> anyhow::Result<()> {
+    fn process(&self, local: &LocalObject) -> anyhow::Result<()> {
         let unreadable = || format!("cannot read {}", local.path.display());
         let mut file = File::open(&local.path).with_context(unreadable)?;
+        let metadata = file.metadata().with_context(unreadable)?;
+        let stamp = Stamp::of(&metadata);
         let version = content_version(&mut file).with_context(unreadable)?;
+        stamp.check(&file, &local.path)?;
         file.rewind()?;
         let object = ObjectRef {
             id: object_id(&local.bucket, &local.key, &version),
             bucket: local.bucket.clone(),
             key: local.key.clone(),
             version,
-            modified: modified_nanoseconds(metadata),
+            modified: stamp.modified,
             base: 0,
         };
         let (day, before, claim) = match self.store.earlier(&object, &self.pipeline.router, None, false)? {
@@ -219,7 +219,13 @@ impl<'a> Watch<'a> {
         };
         self.store.announce(std::slice::from_ref(&object))?;
         let mut writer = self.store.begin(&object, day, claim)?;
-        let counts = self.pipeline.process(&object, Input::File(file), None, &mut writer)?;
+        let watched = file.try_clone().with_context(unreadable)?;
+        let counts = self.pipeline.process(&object, Input::File(file), None, &mut writer);
+        if let Err(changed) = stamp.check(&watched, &local.path) {
+            self.store.abandon(writer)?;
+            return Err(changed.into());
+        }
+        let counts = counts?;
         let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
         let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
         prepared.record.path = Some(local.path.display().to_string());
