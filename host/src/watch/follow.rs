@@ -9,7 +9,7 @@ use super::Watch;
 use crate::event::object_id;
 use crate::ingest::decompress::is_packed;
 use crate::ingest::frame::PreparedFraming;
-use crate::ingest::source::{LocalObject, modified_nanoseconds};
+use crate::ingest::source::{LocalObject, Stamp, modified_nanoseconds};
 use crate::ingest::stream::{Input, StreamKey};
 use crate::ledger::{Followed, FollowedFile, ObjectId, ObjectRecord};
 use crate::pipeline::ObjectRef;
@@ -41,12 +41,28 @@ const COMPARED: u64 = 64 << 10;
 impl Watch<'_> {
     /// Reads what the files of a source have gained; says whether nothing was left to wait for.
     pub(super) fn follow(&mut self, objects: &[LocalObject], stop: &AtomicBool) -> anyhow::Result<bool> {
-        let (pressed, objects): (Vec<_>, Vec<_>) = objects.iter().partition(|object| {
-            File::open(&object.path).and_then(|mut file| is_packed(&mut file)).unwrap_or(false)
-        });
+        let (pressed, objects): (Vec<_>, Vec<_>) =
+            objects.iter().partition(|object| self.is_packed(&object.path));
         self.follow_plain(&objects, stop)?;
         // After what is still there as it was: of that they hold nothing new.
         if stop.load(Ordering::Relaxed) { Ok(false) } else { self.compressed(&pressed) }
+    }
+
+    /// Whether a file is compressed. It is opened only when it changed since the last look.
+    fn is_packed(&mut self, path: &Path) -> bool {
+        let look = || {
+            let mut file = File::open(path)?;
+            Ok::<_, std::io::Error>((Stamp::of(&file.metadata()?), is_packed(&mut file)?))
+        };
+        let stamp = std::fs::metadata(path).map(|metadata| Stamp::of(&metadata));
+        if let (Ok(stamp), Some((known, packed))) = (stamp, self.packed.get(path))
+            && stamp == *known
+        {
+            return *packed;
+        }
+        let Ok(found) = look() else { return false };
+        self.packed.insert(path.to_owned(), found);
+        found.1
     }
 
     fn follow_plain(&mut self, objects: &[&LocalObject], stop: &AtomicBool) -> anyhow::Result<()> {

@@ -53,6 +53,8 @@ pub struct Watch<'a> {
     seen: HashMap<PathBuf, Seen>,
     /// Followed files that may be copies under way, and since when.
     copies: HashMap<PathBuf, Instant>,
+    /// Which followed files are compressed, as they were when that was looked at.
+    packed: HashMap<PathBuf, (Stamp, bool)>,
     /// Files and folders that were found unreadable, and told.
     unreadable: HashSet<PathBuf>,
 }
@@ -67,6 +69,7 @@ impl<'a> Watch<'a> {
             metrics,
             seen: HashMap::new(),
             copies: HashMap::new(),
+            packed: HashMap::new(),
             unreadable: HashSet::new(),
         }
     }
@@ -162,9 +165,10 @@ impl<'a> Watch<'a> {
 
     fn forget_gone(&mut self, source: &SourceSettings, objects: &[LocalObject]) {
         let root = self.host.config.resolve(&source.path);
-        if self.seen.len() > objects.len() {
+        if self.seen.len() > objects.len() || self.packed.len() > objects.len() {
             let there: HashSet<&PathBuf> = objects.iter().map(|object| &object.path).collect();
             self.seen.retain(|path, _| !path.starts_with(&root) || there.contains(path));
+            self.packed.retain(|path, _| !path.starts_with(&root) || there.contains(path));
         }
     }
 
