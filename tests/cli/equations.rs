@@ -8,7 +8,8 @@ use std::io::Cursor;
 use weir::event::object_id;
 use weir::host::Host;
 use weir::ingest::stream::Input;
-use weir::ledger::{Ledger, ObjectRecord};
+use weir::ledger::{Ledger, ObjectId, ObjectRecord};
+use weir::output::embedded::SearchRequest;
 use weir::pipeline::{Delivered, Finished, ObjectRef, ObjectSink, SetAside, SinkError};
 use weir::store::{Earlier, ObjectWriter, Store};
 
@@ -164,4 +165,43 @@ fn what_is_half_replaced_does_not_pass_for_done() {
     let store = Store::open(&host.config, folder.path()).unwrap();
     assert!(matches!(earlier(&store, false), Earlier::Again { .. }), "its documents are gone");
     assert_eq!(commit(&host, &store, &object, Loss::Nothing).events.indexed, 4);
+}
+
+#[test]
+fn what_was_written_of_a_changed_file_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = open_folder(&parsers_folder(), "", &shared_cache())
+        .unwrap_or_else(|error| panic!("{}", full(&error)));
+    let store = Store::open(&host.config, folder.path()).unwrap();
+    let (object, router) = (object("1"), host.pipeline().router);
+    let documents = |store: &Store| {
+        let query = weir::query::parse("*").unwrap();
+        let request = SearchRequest::new(weir::query::Plan::new(&query, None).unwrap());
+        store.index().unwrap().search(&request).unwrap().total
+    };
+    let begin = || {
+        let Earlier::Again { day, claim, .. } =
+            store.earlier(&object, &router, Some("vpcflow"), false).unwrap()
+        else {
+            panic!("it is not done")
+        };
+        store.announce(std::slice::from_ref(&object)).unwrap();
+        let mut writer = store.begin(&object, day, claim).unwrap();
+        let text = format!("{FLOW_HEADER}{}", flow(1));
+        let input = Input::Reader { reader: Box::new(Cursor::new(text.into_bytes())), length: None };
+        host.pipeline().process(&object, input, Some("vpcflow"), &mut writer).unwrap();
+        writer
+    };
+    // Of two changes, the commit of another object comes before what is taken back of the second.
+    store.abandon(begin()).unwrap();
+    let writer = begin();
+    assert_eq!(commit(&host, &store, &self::object("2"), Loss::Nothing).unexplained(), 0);
+    store.abandon(writer).unwrap();
+    store.commit().unwrap();
+    assert_eq!(commit(&host, &store, &self::object("3"), Loss::Nothing).unexplained(), 0);
+    assert_eq!(documents(&store), 8, "of the two others");
+    assert!(store.ledger().record(ObjectId(object.id)).unwrap().is_none());
+    // The same content, once it is whole, is exact.
+    let whole = commit(&host, &store, &object, Loss::Nothing);
+    assert_eq!((whole.events.indexed, whole.unexplained(), documents(&store)), (4, 0, 12));
 }

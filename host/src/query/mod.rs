@@ -1,8 +1,8 @@
 //! The query language: one for the command line, the HTTP API, volume rules and whatever searches later.
 //!
-//! It is Lucene's query syntax as OpenSearch Dashboards users type it, read by [`parse`] into a [`Query`] (the tree,
+//! It is Lucene's query syntax as OpenSearch Dashboards users type it, read by [`parse()`] into a [`Query`] (the tree,
 //! which prints itself back), resolved by [`Plan`] against the types of the fields, and answered either on one event
-//! in memory ([`Matcher`]) or by the embedded index. Both answer the same [`plan::Predicate`] with the same leaf tests,
+//! in memory ([`Matcher`]) or by the embedded index. Both answer the same `plan::Predicate` with the same leaf tests,
 //! so a volume rule and a search never disagree about an event.
 //!
 //! Rules that differ from, or are left open by, Lucene (docs/adr/0007-query-language.md says why):

@@ -1,6 +1,6 @@
 //! A query resolved against the types of its fields: what the matcher and the index evaluate.
 //!
-//! Everything that depends on a field's [`Kind`] is decided here, once, so both evaluators only walk a [`Predicate`]
+//! Everything that depends on a field's [`Kind`] is decided here, once, so both evaluators only walk a `Predicate`
 //! and apply its leaf tests.
 
 use std::net::{IpAddr, Ipv6Addr};

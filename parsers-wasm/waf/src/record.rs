@@ -51,7 +51,7 @@ struct Request<'a> {
 
 impl<'a> Record<'a> {
     /// Walks the record, and copies its members into the vendor's tree. `headers` are given for a text that was
-    /// taken apart by [`fit`].
+    /// taken apart by [`fit()`].
     pub(crate) fn read(
         reader: &mut Reader<'a>,
         text: &'a str,

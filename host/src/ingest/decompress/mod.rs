@@ -1,9 +1,9 @@
 //! From stored bytes to plain ones: which format hides them is told by their first bytes, never by a name.
 //!
-//! Formats stack: a [`Source`] is the object's bytes, or what a codec makes of another source. A stream that is corrupt
-//! or ends too early gives what was readable, then a [`Break`] where it stopped; behind a break more may follow, when
+//! Formats stack: a `Source` is the object's bytes, or what a codec makes of another source. A stream that is corrupt
+//! or ends too early gives what was readable, then a `Break` where it stopped; behind a break more may follow, when
 //! the next member's start can be found. Memory is bounded by the codecs' windows (gzip 32 KiB, bzip2 4 MiB, zstd and
-//! xz up to 128 MiB) and output by a [`Budget`] for the whole object.
+//! xz up to 128 MiB) and output by a `Budget` for the whole object.
 //!
 //! Raw decoders are used here only (clippy.toml bans them elsewhere): outside they have no bound.
 

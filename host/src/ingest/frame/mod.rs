@@ -2,7 +2,7 @@
 //!
 //! A log type's manifest says which [`Framing`] its streams have; [`Framing::prepare`] checks it and compiles its
 //! patterns once. A framer then works on the read buffer in place: it is shown what is there, hands each frame to the
-//! [`Sink`] (the only copy made), says how much it consumed, and is shown the rest again with more behind it.
+//! `Sink` (the only copy made), says how much it consumed, and is shown the rest again with more behind it.
 //!
 //! Why each framer counts for itself: the ledger compares what was read with what the framers saw, so a byte that a
 //! framer drops shows.
