@@ -155,10 +155,13 @@ pub fn predict(path: &ReplicationPath<'_>) -> Vec<Prediction> {
         ));
     }
     if let (Some(key), Some(policy)) = (path.destination.key, path.destination.key_policy) {
-        let actions: &[&'static str] = if bucket_key {
-            &["kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"]
-        } else {
-            &["kms:Encrypt"]
+        // An object that KMS does not encrypt takes the destination's default, for which S3 asks for a data key (S3 User
+        // Guide, "Replicating encrypted objects"). A Bucket Key is itself a data key, and is checked before it is used.
+        let actions: &[&'static str] = match (path.source.key.is_some(), bucket_key) {
+            (true, false) => &["kms:Encrypt"],
+            (true, true) => &["kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"],
+            (false, false) => &["kms:GenerateDataKey"],
+            (false, true) => &["kms:GenerateDataKey", "kms:Decrypt"],
         };
         predictions.extend(path.key_calls(
             FailureReason::DstPutObjectNotPermitted,
