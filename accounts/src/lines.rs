@@ -95,6 +95,30 @@ impl Lines {
     }
 }
 
+/// Puts other lines in the place of a file's, all or none: they are on the disk before the file has its name.
+pub fn replace(path: &Path, lines: &[impl Serialize]) -> Result<(), LinesError> {
+    let failed = |_| LinesError::Write { path: path.to_owned() };
+    let beside = path.with_extension("new");
+    let mut bytes = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line)
+            .map_err(|source| LinesError::Encode { path: path.to_owned(), source })?;
+        bytes.push(b'\n');
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside).map_err(failed)?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)?;
+    // The new name is on the disk when its folder is.
+    match path.parent().map(File::open) {
+        Some(folder) => folder.and_then(|folder| folder.sync_all()).map_err(failed),
+        None => Ok(()),
+    }
+}
+
 impl Drop for Lines {
     fn drop(&mut self) {
         drop(self.sender.take());

@@ -34,6 +34,41 @@ fn case_24_a_disabled_key_is_refused_though_s3_would_take_it() {
 }
 
 #[test]
+fn case_25_a_condition_on_the_object_where_a_bucket_key_sends_the_bucket() {
+    let source_key = "99999999-8888-7777-6666-555555555555";
+    let id = member(0);
+    let policy = |contexts: &[String]| {
+        json!({ "Version": "2012-10-17", "Statement": [
+            { "Sid": "Administrators", "Effect": "Allow", "Action": "kms:*", "Resource": "*",
+              "Principal": { "AWS": format!("arn:aws:iam::{}:role/weir-onboarding", member(0)) } },
+            { "Sid": "ForObjects", "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "kms:Decrypt", "Resource": "*",
+              "Condition": { "StringEquals": { "aws:PrincipalAccount": member(0) },
+                "StringLike": { "kms:EncryptionContext:aws:s3:arn": contexts } } }] })
+    };
+    let whole = format!("arn:aws:s3:::{}", bucket(0));
+    let scene = Scene::with(3, |world| {
+        let policy = policy(&[format!("{whole}/*")]);
+        world["accounts"][member(0)]["keys"][source_key] = json!({ "region": REGION, "policy": policy });
+        let log_policy = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Root", "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{LOG}:root") }, "Action": "kms:*", "Resource": "*" }] });
+        world["accounts"][LOG]["keys"][KEY] = json!({ "region": REGION, "policy": log_policy });
+        world["buckets"][bucket(0)]["encryption"] = json!(format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>\
+             <KMSMasterKeyID>arn:aws:kms:{REGION}:{}:key/{source_key}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault>\
+             <BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>",
+            member(0)
+        ));
+    });
+    let key = format!("kms-key = \"arn:aws:kms:{REGION}:{LOG}:key/{KEY}\"");
+    scene.write_desired(&desired_with(&key, "aws-logs", ""));
+    refused(&scene, &id, "BUCKET_KEY_CONTEXT", "kms:Decrypt", &whole);
+    // With the condition that the cure shows, the account is onboarded.
+    let policy = policy(&[whole.clone(), format!("{whole}/*")]);
+    scene.patch(&json!({ "accounts": { &id: { "keys": { source_key: { "policy": policy } } } } }));
+    scene.apply().expect(0);
+}
+
+#[test]
 fn case_26_a_policy_without_room_leaves_its_members_out() {
     let scene = Scene::with(3, |world| {
         let statements: Vec<_> = (0..110)
