@@ -64,7 +64,7 @@ fn case_25_a_condition_on_the_object_where_a_bucket_key_sends_the_bucket() {
     refused(&scene, &id, "BUCKET_KEY_CONTEXT", "kms:Decrypt", &whole);
     // With the condition that the cure shows, the account is onboarded.
     let policy = policy(&[whole.clone(), format!("{whole}/*")]);
-    scene.patch(&json!({ "accounts": { &id: { "keys": { source_key: { "policy": policy } } } } }));
+    scene.patch(&json!({ "accounts": { &id: { "keys": { source_key: { "policy": { "text": policy.to_string() } } } } } }));
     scene.apply().expect(0);
 }
 
