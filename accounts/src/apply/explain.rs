@@ -42,7 +42,9 @@ impl Run<'_> {
         let moved: Vec<String> = now
             .actions
             .iter()
-            .filter(|action| super::is_in_log_account(action.step) || action.step == plan::Step::ReplicationRole)
+            .filter(|action| {
+                super::is_in_log_account(action.step) || action.step == plan::Step::ReplicationRole
+            })
             .map(|action| action.write.target().to_string())
             .collect();
         if moved.is_empty() {

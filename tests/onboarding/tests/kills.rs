@@ -1,8 +1,8 @@
 //! kill -9 in the middle of an apply: the next run comes to the same end, and makes nothing twice.
 
-use crate::support::{Scene, blueprint};
+use crate::support::{Scene, blueprint, finish};
 use serde_json::{Value, json};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use weir_aws_fake::builder::Blueprint;
@@ -49,6 +49,25 @@ fn a_run_killed_at_any_of_twenty_writes_is_finished_by_the_next() {
     assert!(whole.count > SAMPLES, "{}", whole.count);
     let sampled = (0..SAMPLES).map(|sample| 1 + sample * (whole.count - 1) / SAMPLES);
     kill_at_each(sampled.collect(), SAMPLES_AT_ONCE, &whole);
+}
+
+#[test]
+fn case_32_an_interrupted_run_says_so_and_the_next_goes_on() {
+    let scene = Scene::small();
+    // Replicas take half a minute: there is time for a signal.
+    scene.control("POST", "clock", &json!({ "speed": 1 }));
+    let child = scene.command(&["apply", "--yes", "--wait"]).spawn().unwrap();
+    let began = Instant::now();
+    while scene.writes() < 2 {
+        assert!(began.elapsed() < Duration::from_mins(2), "nothing was written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    finish(child).expect(3).says("interrupted: run it again to go on");
+    scene.control("POST", "clock", &json!({ "speed": 60 }));
+    scene.apply().expect(0);
+    scene.run(&["plan"]).expect(0);
 }
 
 #[test]

@@ -202,7 +202,11 @@ impl Scene {
 
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command) -> Outcome {
-    let mut child = command.spawn().unwrap();
+    finish(command.spawn().unwrap())
+}
+
+/// Waits for a command that runs.
+pub(crate) fn finish(mut child: Child) -> Outcome {
     // Both pipes are read at once, so that neither blocks the command.
     let mut stdout = child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use aws_sdk_s3::error::BuildError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketVersioningStatus, NotificationConfiguration, OwnershipControls, OwnershipControlsRule,
-    PublicAccessBlockConfiguration, ReplicationConfiguration, VersioningConfiguration,
+    BucketLifecycleConfiguration, BucketVersioningStatus, NotificationConfiguration, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ReplicationConfiguration, VersioningConfiguration,
 };
 
 /// The calls that change something.

@@ -1,9 +1,9 @@
 //! Cases 24 to 31, 33 and 41: keys, policies, and what IAM and S3 take their time for.
 
 use super::{found, refused, told};
-use crate::support::{REGION, Scene, desired, desired_with};
+use crate::support::{REGION, Scene, blueprint, desired, desired_with};
 use serde_json::json;
-use weir_aws_fake::builder::{EXTERNAL_ID, LOG, OUTSIDE, member};
+use weir_aws_fake::builder::{Blueprint, EXTERNAL_ID, LOG, OUTSIDE, member};
 
 const DESTINATION: &str = "weir-logs-eu-west-1";
 const KEY: &str = "11111111-2222-3333-4444-555555555555";
@@ -84,6 +84,20 @@ fn case_26_a_policy_without_room_leaves_its_members_out() {
     outcome.says("POLICY_TOO_LARGE");
     outcome.says("aws:PrincipalOrgID");
     outcome.says("4 failed");
+    assert_eq!(scene.writes(), 0);
+}
+
+#[test]
+fn case_26_roles_of_others_that_fill_the_policy_are_told_before_anything_is_written() {
+    let world = Blueprint { foreign_rule_every: 1, objects: 1, ..blueprint(220) }.build().unwrap();
+    let scene = Scene::new(world);
+    scene.write_desired(&desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    let finding = found(&scene, "POLICY_TOO_LARGE", "refused");
+    let text = finding["text"].as_str().unwrap();
+    assert!(text.contains(DESTINATION) && text.contains("220 roles of others"), "{text}");
+    assert!(text.contains("role/foreign-replication"), "{text}");
+    let cure = finding["cure"].as_str().unwrap();
+    assert!(cure.contains("/weir/") && cure.contains("foreign-role"), "{cure}");
     assert_eq!(scene.writes(), 0);
 }
 
