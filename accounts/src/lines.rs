@@ -36,6 +36,12 @@ pub enum LinesError {
     },
     #[error("cannot write {}; check that the disk has room: nothing more is changed in AWS without it", path.display())]
     Write { path: PathBuf },
+    #[error("cannot put a shorter file in the place of {}, which is as it was; check that its disk has room", path.display())]
+    Replace {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("a line for {} cannot be written as JSON; this is a fault of weir: please report it", path.display())]
     Encode {
         path: PathBuf,
@@ -97,7 +103,7 @@ impl Lines {
 
 /// Puts other lines in the place of a file's, all or none: they are on the disk before the file has its name.
 pub fn replace(path: &Path, lines: &[impl Serialize]) -> Result<(), LinesError> {
-    let failed = |_| LinesError::Write { path: path.to_owned() };
+    let failed = |source| LinesError::Replace { path: path.to_owned(), source };
     let beside = path.with_extension("new");
     let mut bytes = Vec::new();
     for line in lines {
