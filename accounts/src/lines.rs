@@ -36,6 +36,12 @@ pub enum LinesError {
     },
     #[error("cannot write {}; check that the disk has room: nothing more is changed in AWS without it", path.display())]
     Write { path: PathBuf },
+    #[error("cannot put a shorter file in the place of {}, which is as it was; check that its disk has room", path.display())]
+    Replace {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
     #[error("a line for {} cannot be written as JSON; this is a fault of weir: please report it", path.display())]
     Encode {
         path: PathBuf,
@@ -92,6 +98,30 @@ impl Lines {
         } else {
             Err(LinesError::Write { path: self.path.clone() })
         }
+    }
+}
+
+/// Puts other lines in the place of a file's, all or none: they are on the disk before the file has its name.
+pub fn replace(path: &Path, lines: &[impl Serialize]) -> Result<(), LinesError> {
+    let failed = |source| LinesError::Replace { path: path.to_owned(), source };
+    let beside = path.with_extension("new");
+    let mut bytes = Vec::new();
+    for line in lines {
+        serde_json::to_writer(&mut bytes, line)
+            .map_err(|source| LinesError::Encode { path: path.to_owned(), source })?;
+        bytes.push(b'\n');
+    }
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside).map_err(failed)?;
+    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)?;
+    // The new name is on the disk when its folder is.
+    match path.parent().map(File::open) {
+        Some(folder) => folder.and_then(|folder| folder.sync_all()).map_err(failed),
+        None => Ok(()),
     }
 }
 

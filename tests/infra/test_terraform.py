@@ -305,6 +305,27 @@ def test_hosts_and_domain_are_the_same_as_by_cloudformation(tmp_path):
         assert outputs["HostRoleArn"]
 
 
+def test_drift_is_looked_for_by_the_same_stack(tmp_path):
+    variables = {
+        "image": "123456789012.dkr.ecr.eu-central-1.amazonaws.com/weir@sha256:0",
+        "registry_arn": "arn:aws:ecr:eu-central-1:123456789012:repository/weir",
+        "vpc_id": "vpc-1",
+        "subnet_ids": ["subnet-1", "subnet-2"],
+        "organization_id": ORGANIZATION,
+        "management_account_id": "888888888888",
+    }
+    stack = applied(prepared("drift", tmp_path, variables))["aws_cloudformation_stack.drift"]
+    source = template("drift.yaml")
+    assert stack["template_body"] == (ROOT / "infra" / "cloudformation" / "drift.yaml").read_text()
+    assert set(stack["parameters"]) == set(source["Parameters"])
+    for name, parameter in source["Parameters"].items():
+        if "Default" in parameter:
+            assert stack["parameters"][name] == parameter["Default"], name
+    # The status runs with --json, whose exit code the template's alarm reads.
+    task = source["Resources"]["Task"]["Properties"]["ContainerDefinitions"][0]
+    assert task["Command"] == ["accounts", "status", "--json"]
+
+
 def test_members_get_the_stack_sets_templates(tmp_path):
     state = applied(prepared("members", tmp_path))
     for address, name in (

@@ -1,4 +1,4 @@
-//! What developers of Weir run: `cargo xtask demo | test | build-parsers | bench | fuzz | check`.
+//! What developers of Weir run: `cargo xtask demo | test | build-parsers | bench | faults | fuzz | check`.
 //!
 //! Contract: every command starts from a fresh clone, gets what it needs by itself, says in one line what it took, and
 //! does nothing the second time. One profile (`release`) and one target folder serve them all, so that what one command
@@ -10,6 +10,7 @@ mod check;
 mod component;
 mod debian;
 mod demo;
+mod faults;
 mod fuzz;
 mod guests;
 mod library_source;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
   cargo xtask test ledger               some of them: what follows goes to cargo test
   cargo xtask build-parsers             compile the parsers to target/parsers/NAME.wasm
   cargo xtask bench --json bench.json   measure, and keep the rows
+  cargo xtask faults                    kill at every write, a thousand accounts; half an hour
   cargo xtask fuzz framing --seconds 60 look for crashes in one target
   cargo xtask check                     format, lints, documents, licences, spelling")]
 struct Arguments {
@@ -76,6 +78,15 @@ Tests find the components through WEIR_PARSERS_DIR and WEIR_GUESTS_DIR, and the 
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
         arguments: Vec<String>,
     },
+    /// Run the tests that take too long for `test`: kill -9 at every write of an onboarding, a thousand accounts.
+    #[command(after_help = "Examples:
+  cargo xtask faults                    every group, with a line that says what it came to
+  cargo xtask faults kills              only tests whose names contain this
+  cargo xtask faults scale")]
+    Faults {
+        /// Part of the names of the tests to run; all without.
+        filter: Option<String>,
+    },
     /// Fuzz every target of tests/fuzz, or one; exits with 1 when a crash is found.
     #[command(after_help = "Examples:
   cargo xtask fuzz                      every target for a minute
@@ -111,6 +122,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::BuildParsers => parsers::build(&project, &target::WasmTarget::get(&project)?),
         Command::Test { arguments } => test::run(&project, &arguments),
         Command::Bench { json, arguments } => bench::run(&project, json.as_deref(), &arguments),
+        Command::Faults { filter } => faults::run(&project, filter.as_deref()),
         Command::Fuzz(arguments) => fuzz::run(&project, &arguments),
         Command::Check { install } => check::run(&project, install),
     }

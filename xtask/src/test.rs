@@ -9,6 +9,7 @@ use crate::project::{HOST, Project};
 use crate::target::WasmTarget;
 use crate::{guests, parsers, process};
 use anyhow::{Context, Result};
+use std::path::Path;
 use std::process::Command;
 
 /// Builds parsers, guests and the host, then runs `cargo test` with `arguments`; without any package named there, on the
@@ -26,16 +27,16 @@ pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
         .args(arguments)
         .env("WEIR_PARSERS_DIR", parsers::folder(project))
         .env("WEIR_GUESTS_DIR", guests::folder(project))
-        .env("WEIR_BIN", program);
+        .env("WEIR_BIN", &program);
     process::run(&mut cargo)?;
-    if arguments.is_empty() { infrastructure(project) } else { Ok(()) }
+    if arguments.is_empty() { infrastructure(project, &program) } else { Ok(()) }
 }
 
-/// The checks of the templates: linters, and a deployment into an AWS emulator.
-fn infrastructure(project: &Project) -> Result<()> {
+/// The checks of the templates and of `weir accounts`: linters, and an AWS emulator.
+fn infrastructure(project: &Project, program: &Path) -> Result<()> {
     let mut python = Command::new("python3");
     python.arg(project.root.join("tests/infra/run")).current_dir(&project.root);
-    python.env("CARGO_TARGET_DIR", &project.target);
+    python.env("CARGO_TARGET_DIR", &project.target).env("WEIR_BIN", program);
     process::run(&mut python).context("the checks of infra/ need Python 3 with its module venv, and PyPI")
 }
 

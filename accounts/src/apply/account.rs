@@ -11,7 +11,7 @@ use crate::ids::{AccountId, BucketName};
 use crate::inventory::Failure;
 use crate::plan::{Action, ReplicationStage, Step, Write, WriteTarget};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 impl<'a> Run<'a> {
     /// Runs the actions of an account up to its canaries; what follows those is in the answer.
@@ -52,6 +52,7 @@ impl<'a> Run<'a> {
                         canary: action,
                         widen: Vec::new(),
                         written: AtomicU32::new(0),
+                        puts: AtomicUsize::new(0),
                     };
                     pending.insert(bucket.clone(), first);
                     continue;

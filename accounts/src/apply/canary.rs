@@ -12,7 +12,7 @@ use crate::ids::BucketName;
 use crate::inventory::{Failure, ReplicationStatus};
 use crate::plan::{Action, Write};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 /// After versioning is enabled for the first time, objects are to be written only then (S3 user guide, "Enabling
 /// versioning on buckets").
@@ -36,6 +36,8 @@ pub(super) struct Pending<'a> {
     pub(super) widen: Vec<&'a Action>,
     /// Canaries written in this run.
     pub(super) written: AtomicU32,
+    /// Objects that S3 took, until the report has them.
+    pub(super) puts: AtomicUsize,
 }
 
 /// How far a canary is.
@@ -184,7 +186,9 @@ impl Run<'_> {
         let body = "Weir wrote this object to prove that this bucket replicates. It can be deleted.\n";
         let answer = pending.session.s3().put_object(&path.source, key, body).await;
         self.account_for(pending.canary, None, Some(key.to_owned()), &answer).await?;
-        answer.map_err(failed)
+        answer.map_err(failed)?;
+        pending.puts.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// S3 gave up on the object. Once more where the role was so young that this was to be expected.
@@ -203,17 +207,18 @@ impl Run<'_> {
                 reason: "the replication role was too new; another canary follows".into(),
             });
         }
+        let why = self.why_it_failed(account, path.name).await;
         Err(StepError::Failed(Failure {
             code: FailureCode::CanaryFailed,
             resource: Some(path.name.to_string()),
             region: Some(path.source.region.clone()),
             text: format!(
-                "S3 could not replicate the canary {} of {} to {}: its replication status is FAILED",
+                "S3 could not replicate the canary {} of {} to {}: its replication status is FAILED; {why}",
                 canary.key, path.name, path.destination.name
             ),
             cure: format!(
-                "the rule was not widened; see the failureReason of the event s3:Replication:OperationFailedReplication \
-                 of {}, and what `weir accounts plan` says about its role, policies and keys; then run it again",
+                "the rule was not widened; mend what is named, or else see the failureReason of the event \
+                 s3:Replication:OperationFailedReplication of {}; then run it again",
                 path.name
             ),
         }))

@@ -8,9 +8,9 @@ use crate::ids::{AccountId, BucketName, Region};
 use crate::inventory::Versioning;
 use crate::lines::{self, Lines, LinesError};
 use crate::plan::{ActionId, Write, WriteTarget};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -161,6 +161,22 @@ impl Journal {
         Ok(())
     }
 
+    /// Makes the journal shorter, once a run came to its end: what a later run or a rollback asks for is kept, in its
+    /// order; whoever is killed meanwhile leaves the one or the other.
+    ///
+    /// # Errors
+    /// When the shorter one cannot be written; the journal is then as it was.
+    pub fn compact(self, folder: &Path, now: Timestamp) -> Result<(), JournalError> {
+        let Self { lines, _lock, .. } = self;
+        drop(lines);
+        let path = folder.join(FILE_NAME);
+        let mut events = Vec::new();
+        lines::read(&path, |event: Event| events.push(event))?;
+        let kept = kept(events, now.saturating_sub(RECENT).unwrap_or(now));
+        lines::replace(&path, &kept)?;
+        Ok(())
+    }
+
     /// When we enabled versioning of the bucket.
     pub fn versioning_enabled(&self, account: &AccountId, bucket: &BucketName) -> Option<Timestamp> {
         let key = (account.clone(), bucket.clone());
@@ -196,6 +212,52 @@ impl Journal {
         })?;
         Ok(writes.into_iter().map(|(_, undo)| undo).collect())
     }
+}
+
+/// Longer than any wait that the journal is asked about.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// The events that still say something: what the last run replaced in each account, the last canary of each bucket, and
+/// everything that is younger than `recent`.
+fn kept(events: Vec<Event>, recent: Timestamp) -> Vec<Event> {
+    let mut last_runs: BTreeMap<AccountId, String> = BTreeMap::new();
+    let mut known = Known::default();
+    for event in &events {
+        known.take(event);
+        match event {
+            Event::Writing { account, run, .. } => {
+                last_runs.insert(account.clone(), run.clone());
+            }
+            Event::RolledBack { account, .. } => {
+                last_runs.remove(account);
+            }
+            _ => {}
+        }
+    }
+    let is_kept = |event: &Event| match event {
+        Event::RunBegan { .. } | Event::RunEnded { .. } | Event::Wrote { .. } => false,
+        Event::Writing { time, run, account, .. } => *time >= recent || last_runs.get(account) == Some(run),
+        Event::CanaryWritten { account, bucket, key, .. } => {
+            known.canaries.get(&(account.clone(), bucket.clone())).is_some_and(|last| last.key == *key)
+        }
+        Event::CanaryReplicated { account, bucket, rule_id, .. } => known
+            .canaries
+            .get(&(account.clone(), bucket.clone()))
+            .is_some_and(|last| last.replicated && last.rule_id == *rule_id),
+        Event::CanaryDropped { .. } => false,
+        // It has to follow the writes that it undid, where those are kept for their time.
+        Event::RolledBack { time, .. } => *time >= recent,
+    };
+    let mut seen: BTreeSet<(AccountId, BucketName)> = BTreeSet::new();
+    let mut kept: Vec<Event> = events.into_iter().filter(is_kept).collect();
+    // Of several proofs only one that follows the canary counts: from the end, the first.
+    kept.reverse();
+    kept.retain(|event| match event {
+        Event::CanaryReplicated { account, bucket, .. } => seen.insert((account.clone(), bucket.clone())),
+        _ => true,
+    });
+    kept.reverse();
+    kept
 }
 
 impl Known {
@@ -289,5 +351,65 @@ mod tests {
         assert_eq!(journal.canary(&account, &bucket, "weir/2"), None);
         let undo = Journal::undo(folder.path(), &account).unwrap();
         assert_eq!(undo.iter().map(|undo| &undo.write).collect::<Vec<_>>(), [&write]);
+    }
+
+    #[tokio::test]
+    async fn a_shorter_journal_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let account: AccountId = "111111111111".parse().unwrap();
+        let bucket: BucketName = "logs".parse().unwrap();
+        let region: Region = "eu-west-1".parse().unwrap();
+        let writing = |second: i64, run: &str| {
+            let change = Change { before: Some(Versioning::Unversioned), after: Versioning::Enabled };
+            let write = Write::PutBucketVersioning { bucket: bucket.clone(), change };
+            let action = Action::new(Step::SourceVersioning, account.clone(), region.clone(), write.clone());
+            Event::Writing {
+                time: time(second),
+                run: run.into(),
+                account: account.clone(),
+                region: region.clone(),
+                action: action.id,
+                write: Box::new(write),
+                before: Some(run.into()),
+            }
+        };
+        let written = |second: i64, key: &str| Event::CanaryWritten {
+            time: time(second),
+            account: account.clone(),
+            bucket: bucket.clone(),
+            rule_id: "weir/1".into(),
+            key: key.into(),
+        };
+        let replicated = |second: i64| Event::CanaryReplicated {
+            time: time(second),
+            account: account.clone(),
+            bucket: bucket.clone(),
+            rule_id: "weir/1".into(),
+        };
+        let journal = Journal::open(folder.path()).unwrap();
+        for number in 0..20 {
+            let run = format!("run-{number}");
+            let at = number * 10;
+            journal.add(Event::RunBegan { time: time(at), run: run.clone(), actions: 1 }).await.unwrap();
+            journal.add(writing(at + 1, &run)).await.unwrap();
+            journal.add(written(at + 2, &format!("canary-{number}"))).await.unwrap();
+            journal.add(replicated(at + 3)).await.unwrap();
+            journal.add(Event::RunEnded { time: time(at + 4), run }).await.unwrap();
+        }
+        let canary = journal.canary(&account, &bucket, "weir/1");
+        let undo = Journal::undo(folder.path(), &account).unwrap();
+        assert_eq!(undo.len(), 1);
+        journal.compact(folder.path(), time(1_000_000)).unwrap();
+        let lines = std::fs::read_to_string(folder.path().join(FILE_NAME)).unwrap();
+        assert_eq!(lines.lines().count(), 3, "{lines}");
+        assert_eq!(Journal::undo(folder.path(), &account).unwrap(), undo);
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.canary(&account, &bucket, "weir/1"), canary);
+        assert_eq!(journal.interrupted(), None);
+        // What is young stays, since waits are counted from it.
+        journal.add(writing(999_999, "young")).await.unwrap();
+        journal.compact(folder.path(), time(1_000_000)).unwrap();
+        let journal = Journal::open(folder.path()).unwrap();
+        assert_eq!(journal.versioning_enabled(&account, &bucket), Some(time(999_999)));
     }
 }

@@ -9,6 +9,7 @@ mod account;
 mod canary;
 mod current;
 mod error;
+mod explain;
 mod journal;
 mod prove;
 mod report;
@@ -36,7 +37,7 @@ use futures_util::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How a run is to be.
@@ -85,6 +86,7 @@ pub async fn apply(
         wait: manner.wait,
         anew: false,
         looks_until: std::time::Instant::now() + LOOKS.unsigned_abs(),
+        surroundings: tokio::sync::OnceCell::new(),
     };
     if let Some(interrupted) = journal.interrupted() {
         tracing::info!(run = interrupted, "the last run was interrupted; this one goes on from there");
@@ -98,7 +100,16 @@ pub async fn apply(
     if !interrupted {
         journal.add(journal::Event::RunEnded { time: run.clock.now(), run: run.id.clone() }).await?;
     }
-    Ok(Report::new(run.id.clone(), plan, outcome?, interrupted))
+    let report = Report::new(run.id.clone(), plan, outcome?, interrupted);
+    let now = run.clock.now();
+    drop(run);
+    if report.is_converged() {
+        // A journal that cannot be made shorter is as good as before.
+        if let Err(error) = journal.compact(folder, now) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot make the journal shorter");
+        }
+    }
+    Ok(report)
 }
 
 /// The time, and something that tells two runs of one second apart.
@@ -192,7 +203,7 @@ impl<'a> Run<'a> {
                 }
                 // What is under way comes to its end; nothing more is begun.
                 Err(error) => {
-                    self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                    self.stop.store(true, Ordering::Relaxed);
                     fatal = fatal.or(Some(error));
                 }
             }
@@ -223,7 +234,7 @@ impl<'a> Run<'a> {
             let mut waiting = Vec::new();
             while let Some((bucket, done, outcome)) = round.next().await {
                 let account = work.entry(bucket.canary.account.clone()).or_default();
-                account.writes += done.writes;
+                account.writes += done.writes + bucket.puts.swap(0, Ordering::Relaxed);
                 account.failures.extend(done.failures);
                 account.notes.extend(done.notes);
                 match outcome? {

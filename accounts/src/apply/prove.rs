@@ -13,7 +13,7 @@ use crate::plan::{Action, BucketPlan, Plan, Step, Write};
 use crate::verify::{Manner, PathProof};
 use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
 
 /// The name of the proof in the journal, in the place of a rule: it asks about all rules together.
 const ANY_RULE: &str = "verify";
@@ -43,6 +43,7 @@ pub(crate) async fn prove_buckets(
         wait: manner.wait,
         anew: true,
         looks_until: std::time::Instant::now() + LOOKS.unsigned_abs(),
+        surroundings: tokio::sync::OnceCell::new(),
     };
     let actions: Vec<Action> = buckets.iter().map(|bucket| canary(bucket)).collect();
     let mut by_account: BTreeMap<&AccountId, Vec<&Action>> = BTreeMap::new();
@@ -66,6 +67,7 @@ pub(crate) async fn prove_buckets(
                     canary: action,
                     widen: Vec::new(),
                     written: AtomicU32::new(0),
+                    puts: AtomicUsize::new(0),
                 }),
                 Err(NoEntry::Failed(failure)) => {
                     let failed = PathProof::Failed { failure: failure.clone() };

@@ -7,7 +7,7 @@ use crate::audit::{Audit, AuditLine, Outcome};
 use crate::aws::{CallError, Kind, Session};
 use crate::clock::Clock;
 use crate::codes::FailureCode;
-use crate::discover::Entrance;
+use crate::discover::{Entrance, Surroundings};
 use crate::ids::AccountId;
 use crate::inventory::Failure;
 use crate::plan::{Action, Plan, Write, WriteTarget};
@@ -35,6 +35,8 @@ pub(super) struct Run<'a> {
     pub(super) anew: bool,
     /// Until then a canary that is late gets another look: the last run may be long ago.
     pub(super) looks_until: std::time::Instant,
+    /// What is around every member, read when the first canary fails; none where it cannot be read.
+    pub(super) surroundings: tokio::sync::OnceCell<Option<Surroundings>>,
 }
 
 /// What became of a write.

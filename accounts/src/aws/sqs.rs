@@ -13,7 +13,6 @@ use aws_sdk_sqs::types::QueueAttributeName;
 pub trait Sqs: Send + Sync {
     /// The queue and its policy.
     async fn queue(&self, queue: &Arn) -> Result<Queue, CallError>;
-    async fn put_policy(&self, queue: &Arn, policy: &str) -> Result<(), CallError>;
 }
 
 struct Calls<'a> {
@@ -77,20 +76,5 @@ impl Sqs for Calls<'_> {
             exists: true,
             policy: policy.filter(|policy| !policy.is_empty()).cloned(),
         })
-    }
-
-    async fn put_policy(&self, queue: &Arn, policy: &str) -> Result<(), CallError> {
-        let url = self.url(queue).await?;
-        let call = self.session.call("sqs", "SetQueueAttributes", &self.region, queue.as_str());
-        self.session
-            .run(&call, None, || {
-                self.client
-                    .set_queue_attributes()
-                    .queue_url(&url)
-                    .attributes(QueueAttributeName::Policy, policy)
-                    .send()
-            })
-            .await?;
-        Ok(())
     }
 }

@@ -267,9 +267,9 @@ pub struct LimitSettings {
 impl Default for LimitSettings {
     fn default() -> Self {
         LimitSettings {
-            accounts_at_once: 64,
+            accounts_at_once: 128,
             organizations_per_second: 5.0,
-            assume_role_per_second: 20.0,
+            assume_role_per_second: 50.0,
             samples_per_bucket: 100,
         }
     }

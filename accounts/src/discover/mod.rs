@@ -16,7 +16,9 @@ pub use self::error::DiscoverError;
 use crate::aws::{Connection, Organizations, Sts};
 use crate::desired::{Candidate, Desired, Selected};
 use crate::ids::{AccountId, OuId};
-use crate::inventory::{Access, AccountState, Caller, CallerKind, FORMAT, Inventory, Member, Organization};
+use crate::inventory::{
+    Access, AccountState, Caller, CallerKind, FORMAT, Inventory, LogAccount, Member, Organization,
+};
 use crate::progress::Progress;
 use futures_util::stream::{self, StreamExt};
 use std::collections::{BTreeMap, BTreeSet};
@@ -54,6 +56,47 @@ pub async fn discover(
     }
     progress.finish();
     Ok(Inventory { format: FORMAT, organization, caller, log_account, members })
+}
+
+/// What is around every member: the organization and the log account.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    caller: Caller,
+    organization: Organization,
+    members: BTreeMap<AccountId, Member>,
+    log_account: LogAccount,
+}
+
+/// Reads what is around every member, again.
+pub(crate) async fn surroundings(
+    connection: &Connection,
+    desired: &Desired,
+) -> Result<Surroundings, DiscoverError> {
+    let quiet = Progress::on_terminal(false);
+    let (caller, organization, members) = read_organization(connection, desired, &quiet).await?;
+    let log_account = log_account::read(&Entrance::new(connection, desired, &caller), &quiet).await?;
+    Ok(Surroundings { caller, organization, members, log_account })
+}
+
+/// Reads one member again; the inventory has no other.
+pub(crate) async fn reread(
+    entrance: &Entrance<'_>,
+    around: &Surroundings,
+    account: &AccountId,
+) -> Result<Inventory, DiscoverError> {
+    let mut members = BTreeMap::new();
+    if let Some(known) = around.members.get(account) {
+        let mut member = known.clone();
+        member::read(entrance, account).await?.into_member(&mut member);
+        members.insert(account.clone(), member);
+    }
+    Ok(Inventory {
+        format: FORMAT,
+        organization: around.organization.clone(),
+        caller: around.caller.clone(),
+        log_account: around.log_account.clone(),
+        members,
+    })
 }
 
 /// The caller, the tree and its accounts, without looking into any account.

@@ -211,7 +211,8 @@ impl Write {
             Write::PutBucketNotificationConfiguration { .. } => &["s3:PutBucketNotification"],
             Write::PutBucketReplication { .. } => &["s3:PutReplicationConfiguration", "iam:PassRole"],
             Write::DeleteBucketReplication { .. } => &["s3:PutReplicationConfiguration"],
-            Write::PutCanaryObject { .. } => &["s3:PutObject"],
+            // The key only where the bucket encrypts with one.
+            Write::PutCanaryObject { .. } => &["s3:PutObject", "kms:GenerateDataKey"],
             Write::PutKeyPolicy { .. } => &["kms:PutKeyPolicy"],
             Write::CreateRole { .. } => &["iam:CreateRole", "iam:TagRole"],
             Write::UpdateAssumeRolePolicy { .. } => &["iam:UpdateAssumeRolePolicy"],

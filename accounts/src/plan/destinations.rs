@@ -366,6 +366,30 @@ impl<'a> Planner<'a> {
                 statement.sid().map_or_else(|| "one without a Sid".to_owned(), |sid| format!("`{sid}`"));
             format!("; the largest statement is {sid} with {} bytes", statement.text().len())
         });
+        // Roles under `/weir/` share one pattern; each role of others is named, in every statement of ours.
+        let shared = match access.shared_roles.len() {
+            0 => String::new(),
+            count => format!(
+                " with {count} roles of others, such as {}",
+                access.shared_roles.iter().next().map_or("", String::as_str)
+            ),
+        };
+        if !shared.is_empty() {
+            self.say(
+                Severity::Refused,
+                FailureCode::PolicyTooLarge,
+                format!(
+                    "the policy of bucket {} would have {} bytes, and S3 takes {BUCKET_POLICY_BYTES}: {ours} are ours{shared}{blame}",
+                    bucket.name,
+                    text.len()
+                ),
+                format!(
+                    "a role under {} needs no room: let the owners of the other rules use it, or set `foreign-role = \"refuse\"` and leave their buckets out; a second [[destination]] takes other Regions",
+                    crate::desired::ROLE_PATH
+                ),
+            );
+            return;
+        }
         self.say(
             Severity::Refused,
             FailureCode::PolicyTooLarge,

@@ -155,10 +155,13 @@ pub fn predict(path: &ReplicationPath<'_>) -> Vec<Prediction> {
         ));
     }
     if let (Some(key), Some(policy)) = (path.destination.key, path.destination.key_policy) {
-        let actions: &[&'static str] = if bucket_key {
-            &["kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"]
-        } else {
-            &["kms:Encrypt"]
+        // An object that KMS does not encrypt takes the destination's default, for which S3 asks for a data key (S3 User
+        // Guide, "Replicating encrypted objects"). A Bucket Key is itself a data key, and is checked before it is used.
+        let actions: &[&'static str] = match (path.source.key.is_some(), bucket_key) {
+            (true, false) => &["kms:Encrypt"],
+            (true, true) => &["kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"],
+            (false, false) => &["kms:GenerateDataKey"],
+            (false, true) => &["kms:GenerateDataKey", "kms:Decrypt"],
         };
         predictions.extend(path.key_calls(
             FailureReason::DstPutObjectNotPermitted,
@@ -277,9 +280,17 @@ impl<'a> ReplicationPath<'a> {
             .with("aws:ViaAWSService", "false")
             .with("aws:SecureTransport", "true")
             .with("aws:RequestedRegion", region.to_string())
-            .with("aws:ResourceAccount", owner.to_string())
-            .with("s3:ResourceAccount", owner.to_string())
-            .with("s3:TlsVersion", "1.3");
+            .with("aws:ResourceAccount", owner.to_string());
+        // A service's own keys come with its own calls alone: KMS knows none of S3's.
+        if action.starts_with("s3:") {
+            context = context
+                .with("s3:ResourceAccount", owner.to_string())
+                .with("s3:TlsVersion", "1.3")
+                .unknown("s3:x-amz-*")
+                .unknown("s3:ExistingObjectTag/*")
+                .unknown("s3:authType")
+                .unknown("s3:signatureversion");
+        }
         for key in [
             "aws:SourceIp",
             "aws:VpcSourceIp",
@@ -290,10 +301,6 @@ impl<'a> ReplicationPath<'a> {
             "aws:userid",
             "aws:PrincipalTag/*",
             "aws:ResourceTag/*",
-            "s3:x-amz-*",
-            "s3:ExistingObjectTag/*",
-            "s3:authType",
-            "s3:signatureversion",
         ] {
             context = context.unknown(key);
         }

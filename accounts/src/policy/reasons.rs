@@ -109,6 +109,7 @@ const MEMBER_ROLE: &[Reason] = &[
     write("iam:DeleteRolePolicy", "off-boarding takes them back"),
     write("iam:DeleteRole", "off-boarding removes the replication role"),
     write("iam:PassRole", "S3 asks for it when a replication configuration names a role"),
+    write("kms:GenerateDataKey", "writes canaries where the bucket encrypts with a key of KMS"),
     read("kms:DescribeKey", "finds whether the source's key can be used"),
     read("kms:GetKeyPolicy", "predicts whether the replication role may decrypt"),
     write("s3:CreateJob", "existing objects: starts S3 Batch Replication"),
@@ -139,6 +140,7 @@ const LOG_ACCOUNT_ROLE: &[Reason] = &[
     read("kms:DescribeKey", "finds whether the key can be used"),
     read("kms:GetKeyPolicy", "statements of others are carried through"),
     write("kms:PutKeyPolicy", "lets members encrypt replicas"),
+    read("sqs:GetQueueUrl", "finds the queue by its name"),
     read("sqs:GetQueueAttributes", "finds whether the bucket may announce new objects"),
 ];
 

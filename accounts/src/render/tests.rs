@@ -529,16 +529,7 @@ fn assert_explains(template: &str, expected: &[Reason], besides: &[&str]) {
 fn templates_ask_for_what_is_needed_and_say_why() {
     let trust = ["sts:AssumeRole"];
     assert_explains("member-role.yaml", reasons(PolicyOf::MemberRole), &trust);
-    // The queue's URL is asked for by its name.
-    assert_explains(
-        "log-account-role.yaml",
-        reasons(PolicyOf::LogAccountRole),
-        if reasons(PolicyOf::LogAccountRole).iter().any(|reason| reason.action == "sqs:GetQueueUrl") {
-            &trust
-        } else {
-            &["sts:AssumeRole", "sqs:GetQueueUrl"]
-        },
-    );
+    assert_explains("log-account-role.yaml", reasons(PolicyOf::LogAccountRole), &trust);
     for reason in reasons(PolicyOf::Caller) {
         let why = &explained_actions("drift.yaml")[reason.action];
         assert!(why.contains(reason.why), "{}: {why:?}", reason.action);

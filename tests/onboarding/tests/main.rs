@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod organization;

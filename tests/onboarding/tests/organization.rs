@@ -45,6 +45,14 @@ fn twenty_five_accounts_from_nothing_to_verified_and_the_second_run_writes_nothi
     scene.run(&["status"]).expect(0).says("nothing has drifted");
     assert_eq!(scene.writes(), before, "{:?}", scene.writes_from(before));
 
+    // The journal keeps what a rollback needs, and nothing of what is over.
+    let journal = json_lines(&scene.data().join("journal.jsonl"));
+    assert!(
+        !journal.iter().any(|line| line["event"] == "wrote" || line["event"] == "run-began"),
+        "{journal:#?}"
+    );
+    assert!(journal.iter().any(|line| line["event"] == "writing"));
+
     // The audit log has every write that the fake took, and no credentials.
     let audit = json_lines(&scene.data().join("audit.jsonl"));
     assert_eq!(audit.len() as u64, before);

@@ -12,7 +12,7 @@ use weir_aws_fake::{Server, World};
 
 pub(crate) const REGION: &str = "eu-west-1";
 /// No command of these tests takes longer, whatever the machine does beside.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// An organization, and somebody in front of it.
 pub(crate) struct Scene {
@@ -29,6 +29,9 @@ pub(crate) struct Outcome {
     pub(crate) code: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    pub(crate) took: Duration,
+    /// The most memory that the process had, in kibibytes; 0 where the system does not tell.
+    pub(crate) peak_kib: u64,
 }
 
 impl Outcome {
@@ -199,7 +202,11 @@ impl Scene {
 
 /// Runs a command to its end.
 pub(crate) fn run(mut command: Command) -> Outcome {
-    let mut child = command.spawn().unwrap();
+    finish(command.spawn().unwrap())
+}
+
+/// Waits for a command that runs.
+pub(crate) fn finish(mut child: Child) -> Outcome {
     // Both pipes are read at once, so that neither blocks the command.
     let mut stdout = child.stdout.take().unwrap();
     let reader = std::thread::spawn(move || {
@@ -211,23 +218,38 @@ pub(crate) fn run(mut command: Command) -> Outcome {
         let mut text = String::new();
         errors.read_to_string(&mut text).map(|_| text)
     });
-    let code = wait(&mut child);
-    Outcome { code, stdout: reader.join().unwrap().unwrap(), stderr: error_reader.join().unwrap().unwrap() }
+    let began = Instant::now();
+    let (code, peak_kib) = wait(&mut child, began);
+    Outcome {
+        code,
+        stdout: reader.join().unwrap().unwrap(),
+        stderr: error_reader.join().unwrap().unwrap(),
+        took: began.elapsed(),
+        peak_kib,
+    }
 }
 
-fn wait(child: &mut Child) -> i32 {
-    let began = Instant::now();
+fn wait(child: &mut Child, began: Instant) -> (i32, u64) {
+    let mut peak_kib = 0;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return status.code().unwrap_or(-1);
+            return (status.code().unwrap_or(-1), peak_kib);
         }
+        peak_kib = peak_kib.max(peak_memory(child.id()));
         if began.elapsed() > PATIENCE {
             child.kill().unwrap();
             child.wait().unwrap();
-            return -2;
+            return (-2, peak_kib);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The high-water mark of a process's resident memory (proc(5), `VmHWM`), in kibibytes.
+fn peak_memory(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 /// Every member, one destination, AWS's own layout.

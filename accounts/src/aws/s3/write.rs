@@ -8,15 +8,13 @@ use async_trait::async_trait;
 use aws_sdk_s3::error::BuildError;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
-    CreateBucketConfiguration, NotificationConfiguration, OwnershipControls, OwnershipControlsRule,
-    PublicAccessBlockConfiguration, ReplicationConfiguration, VersioningConfiguration,
+    BucketLifecycleConfiguration, BucketVersioningStatus, NotificationConfiguration, OwnershipControls,
+    OwnershipControlsRule, PublicAccessBlockConfiguration, ReplicationConfiguration, VersioningConfiguration,
 };
 
 /// The calls that change something.
 #[async_trait]
 pub trait S3Write: Send + Sync {
-    async fn create_bucket(&self, bucket: &Bucket) -> Result<(), CallError>;
     async fn enable_versioning(&self, bucket: &Bucket) -> Result<(), CallError>;
     async fn suspend_versioning(&self, bucket: &Bucket) -> Result<(), CallError>;
     async fn put_ownership(&self, bucket: &Bucket, ownership: ObjectOwnership) -> Result<(), CallError>;
@@ -80,24 +78,6 @@ macro_rules! plain {
 
 #[async_trait]
 impl S3Write for Calls<'_> {
-    async fn create_bucket(&self, bucket: &Bucket) -> Result<(), CallError> {
-        // The first Region takes no location, and answers an error to its own name.
-        let location = (bucket.region.as_str() != "us-east-1").then(|| {
-            CreateBucketConfiguration::builder()
-                .location_constraint(BucketLocationConstraint::from(bucket.region.as_str()))
-                .build()
-        });
-        self.on(bucket, "CreateBucket", |client| {
-            client
-                .create_bucket()
-                .bucket(bucket.name.as_str())
-                .set_create_bucket_configuration(location.clone())
-                .send()
-        })
-        .await
-        .map(drop)
-    }
-
     async fn enable_versioning(&self, bucket: &Bucket) -> Result<(), CallError> {
         self.versioning_status(bucket, BucketVersioningStatus::Enabled).await
     }

@@ -95,7 +95,7 @@ pub(super) fn put(state: &mut State, call: &Call<'_>, target: &Target) -> Result
             Some((name.to_owned(), value.to_str().ok()?.to_owned()))
         })
         .collect();
-    let content_type = call.request.header("content-type").unwrap_or("application/octet-stream").to_owned();
+    let content_type = call.request.header("content-type").unwrap_or("binary/octet-stream").to_owned();
     let version = ObjectVersion {
         etag: etag(&bytes),
         body: Kept::of(&bytes),

@@ -33,6 +33,27 @@ fn case_34_a_canary_that_fails_leaves_the_rule_as_small_as_it_is() {
 }
 
 #[test]
+fn case_34_the_statement_that_came_after_the_plan_is_named() {
+    let id = member(0);
+    let scene = Scene::small();
+    scene.run(&["plan", "-o", "plan.json"]).expect(2);
+    let deny = json!({ "Sid": "Later", "Effect": "Deny", "Action": "s3:ReplicateObject", "Resource": "*" });
+    scene.patch(&json!({
+        "organization": { "policies": { "p-later0001": { "name": "later",
+            "content": { "Version": "2012-10-17", "Statement": [deny] } } } },
+        "accounts": { &id: { "policies": ["p-FullAWSAccess", "p-later0001"] } },
+    }));
+    let report = scene.run(&["apply", "plan.json", "--yes", "--wait", "--json"]).expect(3).json();
+    let entry = of_account(&report, &id);
+    assert_eq!(codes(entry), ["CANARY_FAILED"], "{entry:#}");
+    let text = entry["failures"][0]["text"].as_str().unwrap();
+    assert!(text.contains("statement Later") && text.contains("s3:ReplicateObject"), "{text}");
+    others_are_done(&report, &[&id]);
+    // Canaries are writes as well: the report has what the fake took.
+    assert_eq!(report["writes"].as_u64().unwrap(), scene.writes());
+}
+
+#[test]
 fn case_35_a_canary_that_stays_pending_is_slow_and_comes_through_later() {
     let scene = Scene::with(3, |world| {
         world["settings"]["unreachable_destinations"] = json!([format!("weir-logs-{REGION}")]);

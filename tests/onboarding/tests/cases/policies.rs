@@ -1,9 +1,9 @@
 //! Cases 24 to 31, 33 and 41: keys, policies, and what IAM and S3 take their time for.
 
 use super::{found, refused, told};
-use crate::support::{REGION, Scene, desired, desired_with};
+use crate::support::{REGION, Scene, blueprint, desired, desired_with};
 use serde_json::json;
-use weir_aws_fake::builder::{EXTERNAL_ID, LOG, OUTSIDE, member};
+use weir_aws_fake::builder::{Blueprint, EXTERNAL_ID, LOG, OUTSIDE, member};
 
 const DESTINATION: &str = "weir-logs-eu-west-1";
 const KEY: &str = "11111111-2222-3333-4444-555555555555";
@@ -34,6 +34,41 @@ fn case_24_a_disabled_key_is_refused_though_s3_would_take_it() {
 }
 
 #[test]
+fn case_25_a_condition_on_the_object_where_a_bucket_key_sends_the_bucket() {
+    let source_key = "99999999-8888-7777-6666-555555555555";
+    let id = member(0);
+    let policy = |contexts: &[String]| {
+        json!({ "Version": "2012-10-17", "Statement": [
+            { "Sid": "Administrators", "Effect": "Allow", "Action": "kms:*", "Resource": "*",
+              "Principal": { "AWS": format!("arn:aws:iam::{}:role/weir-onboarding", member(0)) } },
+            { "Sid": "ForObjects", "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": "kms:Decrypt", "Resource": "*",
+              "Condition": { "StringEquals": { "aws:PrincipalAccount": member(0) },
+                "StringLike": { "kms:EncryptionContext:aws:s3:arn": contexts } } }] })
+    };
+    let whole = format!("arn:aws:s3:::{}", bucket(0));
+    let scene = Scene::with(3, |world| {
+        let policy = policy(&[format!("{whole}/*")]);
+        world["accounts"][member(0)]["keys"][source_key] = json!({ "region": REGION, "policy": policy });
+        let log_policy = json!({ "Version": "2012-10-17", "Statement": [{ "Sid": "Root", "Effect": "Allow",
+            "Principal": { "AWS": format!("arn:aws:iam::{LOG}:root") }, "Action": "kms:*", "Resource": "*" }] });
+        world["accounts"][LOG]["keys"][KEY] = json!({ "region": REGION, "policy": log_policy });
+        world["buckets"][bucket(0)]["encryption"] = json!(format!(
+            "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>\
+             <KMSMasterKeyID>arn:aws:kms:{REGION}:{}:key/{source_key}</KMSMasterKeyID></ApplyServerSideEncryptionByDefault>\
+             <BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>",
+            member(0)
+        ));
+    });
+    let key = format!("kms-key = \"arn:aws:kms:{REGION}:{LOG}:key/{KEY}\"");
+    scene.write_desired(&desired_with(&key, "aws-logs", ""));
+    refused(&scene, &id, "BUCKET_KEY_CONTEXT", "kms:Decrypt", &whole);
+    // With the condition that the cure shows, the account is onboarded.
+    let policy = policy(&[whole.clone(), format!("{whole}/*")]);
+    scene.patch(&json!({ "accounts": { &id: { "keys": { source_key: { "policy": { "text": policy.to_string() } } } } } }));
+    scene.apply().expect(0);
+}
+
+#[test]
 fn case_26_a_policy_without_room_leaves_its_members_out() {
     let scene = Scene::with(3, |world| {
         let statements: Vec<_> = (0..110)
@@ -49,6 +84,20 @@ fn case_26_a_policy_without_room_leaves_its_members_out() {
     outcome.says("POLICY_TOO_LARGE");
     outcome.says("aws:PrincipalOrgID");
     outcome.says("4 failed");
+    assert_eq!(scene.writes(), 0);
+}
+
+#[test]
+fn case_26_roles_of_others_that_fill_the_policy_are_told_before_anything_is_written() {
+    let world = Blueprint { foreign_rule_every: 1, objects: 1, ..blueprint(220) }.build().unwrap();
+    let scene = Scene::new(world);
+    scene.write_desired(&desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    let finding = found(&scene, "POLICY_TOO_LARGE", "refused");
+    let text = finding["text"].as_str().unwrap();
+    assert!(text.contains(DESTINATION) && text.contains("220 roles of others"), "{text}");
+    assert!(text.contains("role/foreign-replication"), "{text}");
+    let cure = finding["cure"].as_str().unwrap();
+    assert!(cure.contains("/weir/") && cure.contains("foreign-role"), "{cure}");
     assert_eq!(scene.writes(), 0);
 }
 
