@@ -1,16 +1,18 @@
 //! Writing JSON text straight into a buffer.
 //!
 //! Log values are short, mostly ASCII strings. Inside WebAssembly a call to `memcpy` for each of them costs more than
-//! the copy, so short strings are copied eight bytes at a time while they are searched for bytes that JSON escapes.
+//! the copy, so short strings are copied a block at a time while they are searched for bytes that JSON escapes, see
+//! [`crate::short`].
 
 use crate::reader::JsonText;
+use crate::short;
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// Has a high bit set in some byte if that byte of `word` is below 0x20, a quote or a backslash. Bytes behind the
 /// first such byte may be flagged wrongly, bytes before it never are.
-const fn needs_escape(word: u64) -> u64 {
+pub(crate) const fn needs_escape(word: u64) -> u64 {
     let control = word.wrapping_sub(ONES * 0x20) & !word;
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
@@ -20,88 +22,30 @@ const fn needs_escape(word: u64) -> u64 {
 /// Appends `text` as it is; made for short texts.
 #[inline]
 pub fn push(out: &mut Vec<u8>, text: &[u8]) {
-    if text.len() > 64 {
-        out.extend_from_slice(text);
-        return;
-    }
-    out.reserve(text.len());
-    let end = out.len() + text.len();
-    let mut rest = text;
-    while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        out.extend_from_slice(chunk);
-        rest = tail;
-    }
-    if !rest.is_empty() {
-        push_rest(out, text, rest, end);
-    }
-}
-
-/// Appends the last, fewer than eight bytes of `text`: its last eight over those that are there already, or both
-/// halves of a short text, so that no byte goes alone.
-#[inline]
-fn push_rest(out: &mut Vec<u8>, text: &[u8], rest: &[u8], end: usize) {
-    if let Some(last) = text.last_chunk::<8>() {
-        out.truncate(end - 8);
-        out.extend_from_slice(last);
-    } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        out.extend_from_slice(first);
-        out.truncate(end - 4);
-        out.extend_from_slice(last);
-    } else {
-        for &byte in rest {
-            out.push(byte);
-        }
-    }
+    short::append(out, text);
 }
 
 /// Appends `text` as a JSON string with its quotes.
 #[inline]
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    push_escaped(out, text.as_bytes());
-    out.push(b'"');
+    if !short::append_plain::<true>(out, text.as_bytes()) {
+        out.push(b'"');
+        push_escaped_slowly(out, text.as_bytes());
+        out.push(b'"');
+    }
 }
 
 /// Appends the inside of a JSON string. `text` must be UTF-8.
 #[inline]
 pub(crate) fn push_escaped(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(text.len() + 8);
-    let end = out.len() + text.len();
-    let mut rest = text;
-    while let Some((chunk, tail)) = rest.split_first_chunk::<16>() {
-        let both = u128::from_le_bytes(*chunk);
-        if needs_escape(both as u64) | needs_escape((both >> 64) as u64) != 0 {
-            return push_escaped_rest(out, rest);
-        }
-        out.extend_from_slice(chunk);
-        rest = tail;
-    }
-    if let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
-        if needs_escape(u64::from_le_bytes(*chunk)) != 0 {
-            return push_escaped_rest(out, rest);
-        }
-        out.extend_from_slice(chunk);
-        rest = tail;
-    }
-    if rest.is_empty() {
-        return;
-    }
-    let word = match (text.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
-        (Some(last), _, _) => u64::from_le_bytes(*last),
-        (None, Some(first), Some(last)) => {
-            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32
-        }
-        _ => return push_escaped_rest(out, rest),
-    };
-    if needs_escape(word) == 0 {
-        push_rest(out, text, rest, end);
-    } else {
-        push_escaped_rest(out, rest);
+    if !short::append_plain::<false>(out, text) {
+        push_escaped_slowly(out, text);
     }
 }
 
-/// Appends what is left of a text in which there is something to escape, or of which very little is left.
-fn push_escaped_rest(out: &mut Vec<u8>, text: &[u8]) {
+/// Appends a text in which there is something to escape.
+fn push_escaped_slowly(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 8);
     let mut rest = text;
     while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
         if needs_escape(u64::from_le_bytes(*chunk)) != 0 {

@@ -48,6 +48,7 @@ pub mod positional;
 pub mod quoted;
 pub mod reader;
 mod run;
+mod short;
 pub mod syslog;
 pub mod template;
 pub mod text;
