@@ -4,6 +4,7 @@ use crate::content::{self, Content};
 use crate::fields::Fields;
 use crate::names::{self, Meaning};
 use crate::times;
+use std::collections::BTreeMap;
 use weir_parser_sdk::aws::Arn;
 use weir_parser_sdk::ecs::{self, AnyField, Found};
 use weir_parser_sdk::fit::Bounds;
@@ -48,10 +49,38 @@ pub(crate) struct Record<'a> {
     pub(crate) status: Option<u16>,
     /// A bit for each key seen, by its length and its ends: a bit that is free says that a key is new.
     seen: u64,
+    places: Places<'a>,
     /// A `log` that holds an object.
     inner: Option<String>,
     count: u32,
     depth: u32,
+}
+
+/// Where the keys of a record with many members stand: looking through all of them for each would take the square of
+/// their number.
+#[derive(Default)]
+struct Places<'a> {
+    by_key: BTreeMap<&'a str, usize>,
+    /// Members noted in `by_key`, from the first on.
+    noted: usize,
+}
+
+impl<'a> Places<'a> {
+    /// Up to so many members are looked through, which costs less than noting them.
+    const FEW: usize = 32;
+
+    /// The member with this key.
+    fn find(&mut self, members: &[Member<'a>], key: JsonText<'a>) -> Option<usize> {
+        if members.len() <= Self::FEW {
+            return members.iter().position(|member| member.key.raw() == key.raw());
+        }
+        for (place, member) in members.iter().enumerate().skip(self.noted) {
+            // Of a key that occurs again the earlier member has lost its name.
+            self.by_key.insert(member.key.raw(), place);
+        }
+        self.noted = members.len();
+        self.by_key.get(key.raw()).copied()
+    }
 }
 
 impl<'a> Record<'a> {
@@ -69,6 +98,7 @@ impl<'a> Record<'a> {
             is_aws: false,
             status: None,
             seen: 0,
+            places: Places::default(),
             inner: None,
             count: 0,
             depth: 0,
@@ -119,9 +149,7 @@ impl<'a> Record<'a> {
 
     /// Where a member occurs again, the last value counts, as for most readers.
     fn forget(&mut self, key: JsonText<'a>) {
-        let Some(index) = self.members.iter().position(|member| member.key.raw() == key.raw()) else {
-            return;
-        };
+        let Some(index) = self.places.find(&self.members, key) else { return };
         let Some(member) = self.members.get_mut(index) else { return };
         if !self.duplicates.is_empty() {
             self.duplicates.push(',');

@@ -404,7 +404,13 @@ impl<'a> Prefix<'a> {
     /// `[HOST] [LIST] ADDRESS IDENT USER`. The user may hold blanks, or be missing.
     #[inline]
     fn split(prefix: &'a str) -> Self {
-        let mut words = prefix.split(' ');
+        let mut left = Some(prefix);
+        let mut words = std::iter::from_fn(|| {
+            let text = left?;
+            let (word, behind) = cut(text, " ").map_or((text, None), |(word, behind)| (word, Some(behind)));
+            left = behind;
+            Some(word)
+        });
         if let (Some(address), Some(ident), Some(user), None) =
             (words.next(), words.next(), words.next(), words.next())
             && ip_version(ident).is_none()
@@ -483,7 +489,7 @@ fn split_time(text: &str) -> Option<(&str, &str, &str)> {
 
 fn request<'a>(fields: &mut Splitter<'a>) -> Result<Token<'a>, ParseError> {
     let request = fields
-        .quoted_before(|behind| is_status(behind.split(' ').next().unwrap_or_default()))
+        .quoted_before(|behind| is_status(cut(behind, " ").map_or(behind, |(status, _)| status)))
         .ok_or_else(|| ParseError::no_match("expected a quoted request behind the time"))?;
     if request.is_closed() {
         Ok(request)
@@ -503,7 +509,7 @@ fn header<'a>(fields: &mut Splitter<'a>) -> Option<Token<'a>> {
 /// Takes the next word.
 fn next_word<'a>(words: &mut &'a str) -> Option<&'a str> {
     let text = words.trim_start_matches(' ');
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let (word, rest) = cut(text, " ").unwrap_or((text, ""));
     *words = rest;
     (!word.is_empty()).then_some(word)
 }

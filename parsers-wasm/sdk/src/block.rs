@@ -160,6 +160,23 @@ pub(crate) fn is_ipv4(block: &Block, length: usize) -> bool {
     valid
 }
 
+/// A text of 7 to 15 bytes, and zeros behind it.
+#[inline(always)]
+pub(crate) fn of_short(text: &[u8]) -> Option<Block> {
+    let both = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+        let unused = 16_usize.checked_sub(text.len())? as u32;
+        let last = u64::from_le_bytes(*last).checked_shr(8 * unused).unwrap_or(0);
+        u128::from(u64::from_le_bytes(*first)) | u128::from(last) << 64
+    } else {
+        let (first, last) = (text.first_chunk::<4>()?, text.last_chunk::<4>()?);
+        if text.len() != 7 {
+            return None;
+        }
+        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last) >> 8) << 32
+    };
+    Some(both.to_le_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +208,11 @@ mod tests {
                     let mut block = [b'7'; 16];
                     let length = text.len().min(16);
                     block[..length].copy_from_slice(&text.as_bytes()[..length]);
+                    if (7..=15).contains(&text.len()) {
+                        let mut padded = [0; 16];
+                        padded[..length].copy_from_slice(text.as_bytes());
+                        assert_eq!(of_short(text.as_bytes()), Some(padded), "{text}");
+                    }
                     assert_eq!(
                         is_ipv4(&block, text.len()),
                         text.parse::<std::net::Ipv4Addr>().is_ok(),

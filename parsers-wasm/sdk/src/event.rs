@@ -8,7 +8,7 @@
 use crate::ecs::{self, AnyField, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
 use crate::json::{self, ObjectWriter};
 use crate::reader::JsonText;
-use crate::{Context, time};
+use crate::{Context, block, time};
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
@@ -247,29 +247,8 @@ pub(crate) fn without_zone(text: &str) -> Option<&str> {
 /// Dotted decimal, four octets, no leading zeros (as RFC 6943, section 3.1.1 calls strict).
 #[inline]
 fn is_ipv4(text: &[u8]) -> bool {
-    if text.len() < 7 || text.len() > 15 {
-        return false;
-    }
-    let (mut dots, mut value, mut digits) = (0_u8, 0_u16, 0_u8);
-    for &byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit < 10 {
-            if digits > 0 && value == 0 {
-                return false;
-            }
-            value = value * 10 + u16::from(digit);
-            digits += 1;
-            if value > 255 || digits > 3 {
-                return false;
-            }
-        } else if byte == b'.' && digits > 0 && dots < 3 {
-            dots += 1;
-            (value, digits) = (0, 0);
-        } else {
-            return false;
-        }
-    }
-    dots == 3 && digits > 0
+    (7..=15).contains(&text.len())
+        && block::of_short(text).is_some_and(|block| block::is_ipv4(&block, text.len()))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -762,25 +741,26 @@ impl<'a> Event<'a> {
     }
 
     fn write_related(&mut self) {
-        let lists = [
-            (ecs::RELATED_IP, std::mem::take(&mut self.ips)),
-            (ecs::RELATED_USER, std::mem::take(&mut self.users)),
-            (ecs::RELATED_HOSTS, std::mem::take(&mut self.hosts)),
-            (ecs::RELATED_HASH, std::mem::take(&mut self.hashes)),
-            (ecs::TAGS, std::mem::take(&mut self.tags)),
-        ];
-        for (field, list) in &lists {
-            if !list.ends.is_empty() {
-                let (late, start) = self.open(field.index);
-                let out = if late { &mut self.late } else { &mut self.out };
-                out.push(b'[');
-                json::push(out, &list.text);
-                out.push(b']');
-                self.close(field.index, late, start);
-            }
+        self.write_list(ecs::RELATED_IP, |event| &mut event.ips);
+        self.write_list(ecs::RELATED_USER, |event| &mut event.users);
+        self.write_list(ecs::RELATED_HOSTS, |event| &mut event.hosts);
+        self.write_list(ecs::RELATED_HASH, |event| &mut event.hashes);
+        self.write_list(ecs::TAGS, |event| &mut event.tags);
+    }
+
+    #[inline]
+    fn write_list(&mut self, field: Field<KeywordList>, of: impl Fn(&mut Self) -> &mut Related) {
+        if of(self).ends.is_empty() {
+            return;
         }
-        let [(_, ips), (_, users), (_, hosts), (_, hashes), (_, tags)] = lists;
-        (self.ips, self.users, self.hosts, self.hashes, self.tags) = (ips, users, hosts, hashes, tags);
+        let list = std::mem::take(of(self));
+        let (late, start) = self.open(field.index);
+        let out = if late { &mut self.late } else { &mut self.out };
+        out.push(b'[');
+        json::push(out, &list.text);
+        out.push(b']');
+        self.close(field.index, late, start);
+        *of(self) = list;
     }
 
     /// Writes the document again with its fields in the table's order; of a field set twice the last value stays.

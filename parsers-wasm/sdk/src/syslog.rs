@@ -17,6 +17,7 @@
 //! ```
 
 use crate::quoted::some;
+use crate::text::cut;
 use crate::time::{self, Zone};
 use crate::{Context, Event, ObjectWriter, ParseError, ecs, json};
 use std::borrow::Cow;
@@ -84,7 +85,7 @@ impl<'a> Head<'a> {
         };
         let mut head = Head { priority, time: Some(time), ..Head::default() };
         let rest = rest.get(used..).unwrap_or_default().trim_start_matches(' ');
-        let (word, behind) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (word, behind) = cut(rest, " ").unwrap_or((rest, ""));
         if is_host(word) {
             head.host = Some(word);
             head.set_tag(behind);
@@ -243,13 +244,13 @@ fn take_priority(line: &str) -> (Option<u8>, &str) {
 
 fn parse_5424<'a>(rest: &'a str, priority: Option<u8>, scope: &Scope<'_>) -> Option<Head<'a>> {
     let behind = rest.strip_prefix("1 ")?;
-    let (time, behind) = behind.split_once(' ')?;
+    let (time, behind) = cut(behind, " ")?;
     let time =
         if time == "-" && priority.is_some() { None } else { Some(time::parse_iso(time, &scope.zone)?) };
-    let (host, behind) = behind.split_once(' ')?;
-    let (program, behind) = behind.split_once(' ')?;
-    let (process, behind) = behind.split_once(' ')?;
-    let (message_id, behind) = behind.split_once(' ').unwrap_or((behind, ""));
+    let (host, behind) = cut(behind, " ")?;
+    let (program, behind) = cut(behind, " ")?;
+    let (process, behind) = cut(behind, " ")?;
+    let (message_id, behind) = cut(behind, " ").unwrap_or((behind, ""));
     let behind = behind.trim_start_matches(' ');
     // Writers leave the data out where there is none, against the RFC.
     let used = if let Some(nothing) = behind.strip_prefix('-') {

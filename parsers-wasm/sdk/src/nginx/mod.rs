@@ -56,7 +56,7 @@ impl<'a> Line<'a> {
             return Err(ParseError::bad_field("PID#TID", "not numbers"));
         }
         let rest = rest.trim_start();
-        let (connection, message) = match rest.strip_prefix('*').and_then(|rest| rest.split_once(' ')) {
+        let (connection, message) = match rest.strip_prefix('*').and_then(|rest| cut(rest, " ")) {
             Some((number, message)) if json::is_integer(number.as_bytes()) => (Some(number), message),
             _ => (None, rest),
         };
