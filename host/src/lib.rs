@@ -9,6 +9,7 @@ pub mod event;
 pub mod host;
 pub mod ingest;
 pub mod ledger;
+mod local;
 pub mod output;
 pub mod parser;
 pub mod pipeline;

@@ -2,19 +2,15 @@
 
 use super::view;
 use crate::config::Config;
-use crate::event::object_id;
 use crate::host::{Host, HostError};
-use crate::ingest::source::{Listing, LocalObject, Stamp, content_version, list, modified_nanoseconds};
-use crate::ingest::stream::Input;
+use crate::ingest::source::{Listing, LocalObject, list};
 use crate::ledger::{ObjectId, ObjectRecord, Totals};
-use crate::pipeline::{ObjectRef, Pipeline};
-use crate::store::{Earlier, Store, folders, is_store_failure};
-use anyhow::Context;
+use crate::local::{self, Taken};
+use crate::pipeline::Pipeline;
+use crate::store::{Store, folders, is_store_failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
-use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -44,17 +40,6 @@ pub(super) struct Arguments {
     /// Print the totals as one JSON object, the last line of standard output
     #[arg(long)]
     json: bool,
-}
-
-/// What one file came to.
-#[derive(Debug)]
-enum Outcome {
-    /// To be committed with its group.
-    Processed,
-    /// Done before, by the same parsers and rules.
-    Unchanged(Box<ObjectRecord>),
-    /// The same object as another file's of this run.
-    Twin(ObjectId),
 }
 
 /// Runs the command.
@@ -172,15 +157,17 @@ impl Run<'_> {
             && let Some(object) = objects.get(self.next.fetch_add(1, Ordering::Relaxed))
         {
             match self.one(object) {
-                Ok(Outcome::Processed) => {}
-                Ok(Outcome::Unchanged(record)) => {
+                Ok(Taken::Processed(committed)) => {
+                    self.records.lock().unwrap_or_else(PoisonError::into_inner).extend(committed);
+                }
+                Ok(Taken::Unchanged(record)) => {
                     if self.store.has_lost(&record) {
                         self.lost.lock().unwrap_or_else(PoisonError::into_inner).insert(record.day);
                     }
                     let record = seen_before(*record);
                     self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
                 }
-                Ok(Outcome::Twin(id)) => {
+                Ok(Taken::Twin(id)) => {
                     let twin = (object.path.display().to_string(), id);
                     self.twins.lock().unwrap_or_else(PoisonError::into_inner).push(twin);
                 }
@@ -196,7 +183,7 @@ impl Run<'_> {
         }
     }
 
-    fn one(&self, local: &LocalObject) -> anyhow::Result<Outcome> {
+    fn one(&self, local: &LocalObject) -> anyhow::Result<Taken> {
         // Read whole it would be another object, and each of its events there twice.
         if !self.followed.is_empty()
             && std::fs::canonicalize(&local.path).is_ok_and(|path| self.followed.contains(&path))
@@ -207,43 +194,7 @@ impl Run<'_> {
             );
         }
         self.bar.set_message(local.key.rsplit('/').next().unwrap_or_default().to_owned());
-        let unreadable = || format!("cannot read {}", local.path.display());
-        let mut file = File::open(&local.path).with_context(unreadable)?;
-        let metadata = file.metadata()?;
-        let stamp = Stamp::of(&metadata);
-        let version = content_version(&mut file).with_context(unreadable)?;
-        stamp.check(&file, &local.path)?;
-        file.rewind()?;
-        let object = ObjectRef {
-            id: object_id(&local.bucket, &local.key, &version),
-            bucket: local.bucket.clone(),
-            key: local.key.clone(),
-            version,
-            modified: modified_nanoseconds(&metadata),
-            base: 0,
-        };
-        let router = &self.pipeline.router;
-        let (day, before, claim) = match self.store.earlier(&object, router, self.forced, self.again)? {
-            Earlier::Done(record) => return Ok(Outcome::Unchanged(record)),
-            Earlier::UnderWay => return Ok(Outcome::Twin(ObjectId(object.id))),
-            Earlier::Again { day, record, claim } => (day, record, claim),
-        };
-        self.store.announce(std::slice::from_ref(&object))?;
-        let mut writer = self.store.begin(&object, day, claim)?;
-        let watched = file.try_clone().with_context(unreadable)?;
-        let counts = self.pipeline.process(&object, Input::File(file), self.forced, &mut writer);
-        if let Err(changed) = stamp.check(&watched, &local.path) {
-            self.store.abandon(writer)?;
-            return Err(changed.into());
-        }
-        let counts = counts?;
-        let processed_by = self.store.processed_by(&object, &counts.log_types, router, self.forced);
-        let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
-        prepared.record.path = Some(local.path.display().to_string());
-        prepared.record.size = metadata.len();
-        let committed = self.store.add(prepared)?;
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).extend(committed);
-        Ok(Outcome::Processed)
+        local::take(local, &self.pipeline, self.store, self.forced, self.again)
     }
 }
 

@@ -9,18 +9,14 @@ mod compressed;
 mod follow;
 
 use crate::config::SourceSettings;
-use crate::event::object_id;
 use crate::host::Host;
-use crate::ingest::source::{Listing, LocalObject, SourceError, Stamp, content_version, list};
-use crate::ingest::stream::Input;
+use crate::ingest::source::{Listing, LocalObject, SourceError, Stamp, list};
 use crate::ledger::ObjectRecord;
-use crate::pipeline::{ObjectRef, Pipeline};
+use crate::local::{self, Taken};
+use crate::pipeline::Pipeline;
 use crate::serve::Metrics;
-use crate::store::{Earlier, Store, folders, is_store_failure};
-use anyhow::Context;
+use crate::store::{Store, folders, is_store_failure};
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::Seek;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -202,39 +198,9 @@ impl<'a> Watch<'a> {
     }
 
     fn process(&self, local: &LocalObject) -> anyhow::Result<()> {
-        let unreadable = || format!("cannot read {}", local.path.display());
-        let mut file = File::open(&local.path).with_context(unreadable)?;
-        let metadata = file.metadata().with_context(unreadable)?;
-        let stamp = Stamp::of(&metadata);
-        let version = content_version(&mut file).with_context(unreadable)?;
-        stamp.check(&file, &local.path)?;
-        file.rewind()?;
-        let object = ObjectRef {
-            id: object_id(&local.bucket, &local.key, &version),
-            bucket: local.bucket.clone(),
-            key: local.key.clone(),
-            version,
-            modified: stamp.modified,
-            base: 0,
-        };
-        let (day, before, claim) = match self.store.earlier(&object, &self.pipeline.router, None, false)? {
-            Earlier::Done(_) | Earlier::UnderWay => return Ok(()),
-            Earlier::Again { day, record, claim } => (day, record, claim),
-        };
-        self.store.announce(std::slice::from_ref(&object))?;
-        let mut writer = self.store.begin(&object, day, claim)?;
-        let watched = file.try_clone().with_context(unreadable)?;
-        let counts = self.pipeline.process(&object, Input::File(file), None, &mut writer);
-        if let Err(changed) = stamp.check(&watched, &local.path) {
-            self.store.abandon(writer)?;
-            return Err(changed.into());
+        if let Taken::Processed(committed) = local::take(local, &self.pipeline, self.store, None, false)? {
+            self.count(&committed);
         }
-        let counts = counts?;
-        let processed_by = self.store.processed_by(&object, &counts.log_types, &self.pipeline.router, None);
-        let mut prepared = writer.finish(&counts, processed_by, before.as_deref())?;
-        prepared.record.path = Some(local.path.display().to_string());
-        prepared.record.size = metadata.len();
-        self.count(&self.store.add(prepared)?);
         Ok(())
     }
 
