@@ -9,6 +9,7 @@ import json
 import boto3
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from roles import access_role, assumed
 
 
 plain_clean_json = parsing.clean_json
@@ -61,16 +62,9 @@ class Made:
 
 def client(service, account, region):
     """A client of an account: moto takes the account of a role that was assumed in it."""
-    credentials = boto3.client("sts", region_name=region).assume_role(
-        RoleArn=f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole", RoleSessionName="cloudformation"
-    )["Credentials"]
-    return boto3.client(
-        service,
-        region_name=region,
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    sts = boto3.client("sts", region_name=region)
+    keys = assumed(sts, access_role(account), RoleSessionName="cloudformation")
+    return boto3.client(service, region_name=region, **keys)
 
 
 def define(resource_type, make):

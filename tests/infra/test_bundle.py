@@ -15,6 +15,7 @@ import botocore.session
 import pytest
 from botocore.validate import validate_parameters
 from moto.server import ThreadedMotoServer
+from roles import access_role, assumed
 from support import GOLDENS
 
 BUNDLE = GOLDENS / "cloudformation" / "bundle"
@@ -61,14 +62,7 @@ def account(tmp_path):
     # The server shares its state with every other in this process.
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
     client = lambda service, **more: boto3.client(service, endpoint_url=endpoint, region_name="eu-central-1", **more)  # noqa: E731
-    assumed = client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{ACCOUNT}:role/OrganizationAccountAccessRole", RoleSessionName="test"
-    )["Credentials"]
-    keys = {
-        "aws_access_key_id": assumed["AccessKeyId"],
-        "aws_secret_access_key": assumed["SecretAccessKey"],
-        "aws_session_token": assumed["SessionToken"],
-    }
+    keys = assumed(client("sts"), access_role(ACCOUNT))
     s3 = client("s3", **keys)
     for name in BUCKETS:
         # moto refuses buckets of other Regions than the endpoint's; only the call's Region matters to the scripts.

@@ -15,6 +15,7 @@ import boto3
 import botocore.config
 import botocore.exceptions
 import pytest
+from roles import assumed
 from support import ROOT
 from test_onboarding import endpoint  # noqa: F401  a moto server
 
@@ -50,17 +51,11 @@ class Side:
         self.member = organizations.list_accounts_for_parent(ParentId=self.unit)["Accounts"][0]["Id"]
         self.role = f"arn:aws:iam::{self.member}:role/weir-onboarding"
         self.policy = organizations.list_policies(Filter="SERVICE_CONTROL_POLICY")["Policies"][0]["Id"]
-        self.assumed = self.client("sts").assume_role(RoleArn=self.role, RoleSessionName="test", ExternalId=EXTERNAL_ID)["Credentials"]
+        self.assumed = assumed(self.client("sts"), self.role, ExternalId=EXTERNAL_ID)
         self.kept = {}
 
     def client(self, service, member=False):
-        keys = {"aws_access_key_id": self.key, "aws_secret_access_key": "secret"}
-        if member:
-            keys = {
-                "aws_access_key_id": self.assumed["AccessKeyId"],
-                "aws_secret_access_key": self.assumed["SecretAccessKey"],
-                "aws_session_token": self.assumed["SessionToken"],
-            }
+        keys = self.assumed if member else {"aws_access_key_id": self.key, "aws_secret_access_key": "secret"}
         config = botocore.config.Config(retries={"max_attempts": 0}, s3={"addressing_style": "path"})
         return boto3.client(service, endpoint_url=self.url, region_name=REGION, config=config, **keys)
 

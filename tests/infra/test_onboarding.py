@@ -14,6 +14,7 @@ import urllib.request
 
 import boto3
 import pytest
+from roles import access_role, assumed
 from support import ROOT, statements
 
 REGION = "eu-west-1"
@@ -82,16 +83,7 @@ class Organization:
             self.make_member(number, account)
 
     def client(self, service, account=None):
-        more = {}
-        if account:
-            credentials = self.client("sts").assume_role(
-                RoleArn=f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole", RoleSessionName="test"
-            )["Credentials"]
-            more = {
-                "aws_access_key_id": credentials["AccessKeyId"],
-                "aws_secret_access_key": credentials["SecretAccessKey"],
-                "aws_session_token": credentials["SessionToken"],
-            }
+        more = assumed(self.client("sts"), access_role(account)) if account else {}
         return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **more)
 
     @staticmethod

@@ -4,6 +4,7 @@ import json
 import tomllib
 
 import pytest
+from roles import access_role, assumed
 from support import (
     ACCOUNT,
     CALLER,
@@ -213,15 +214,7 @@ def test_the_member_role_reaches_members_as_a_stack_set(client):
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     cloudformation.create_stack_instances(StackSetName="weir-member-role", Accounts=[member], Regions=[REGION])
-    credentials = client("sts").assume_role(
-        RoleArn=f"arn:aws:iam::{member}:role/OrganizationAccountAccessRole", RoleSessionName="test"
-    )["Credentials"]
-    in_member = client(
-        "iam",
-        aws_access_key_id=credentials["AccessKeyId"],
-        aws_secret_access_key=credentials["SecretAccessKey"],
-        aws_session_token=credentials["SessionToken"],
-    )
+    in_member = client("iam", **assumed(client("sts"), access_role(member)))
     arn = in_member.get_role(RoleName="weir-onboarding")["Role"]["Arn"]
     assert arn == f"arn:aws:iam::{member}:role/weir-onboarding"
     with pytest.raises(client("iam").exceptions.NoSuchEntityException):
