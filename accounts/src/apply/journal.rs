@@ -108,7 +108,20 @@ pub struct Journal {
     known: Mutex<Known>,
     interrupted: Option<String>,
     /// Held as long as the journal: the lock ends with it.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// The lock of a data folder.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file would leave the lock to a process that is being started at that moment, such as one that gives
+    /// credentials: it has the file until it becomes its own program.
+    fn drop(&mut self) {
+        // What cannot be unlocked ends with the file.
+        let _ = self.0.unlock();
+    }
 }
 
 /// Why the journal cannot be used.
@@ -146,7 +159,7 @@ impl Journal {
         let mut known = Known::default();
         lines::read(&path, |event| known.take(&event))?;
         let interrupted = known.open_run.take();
-        Ok(Self { lines: Lines::open(&path)?, known: Mutex::new(known), interrupted, _lock: lock })
+        Ok(Self { lines: Lines::open(&path)?, known: Mutex::new(known), interrupted, _lock: Lock(lock) })
     }
 
     /// The run that did not end, if the last one did not.
@@ -235,7 +248,10 @@ fn kept(events: Vec<Event>, recent: Timestamp) -> Vec<Event> {
         }
     }
     let is_kept = |event: &Event| match event {
-        Event::RunBegan { .. } | Event::RunEnded { .. } | Event::Wrote { .. } => false,
+        Event::RunBegan { .. }
+        | Event::RunEnded { .. }
+        | Event::Wrote { .. }
+        | Event::CanaryDropped { .. } => false,
         Event::Writing { time, run, account, .. } => *time >= recent || last_runs.get(account) == Some(run),
         Event::CanaryWritten { account, bucket, key, .. } => {
             known.canaries.get(&(account.clone(), bucket.clone())).is_some_and(|last| last.key == *key)
@@ -244,7 +260,6 @@ fn kept(events: Vec<Event>, recent: Timestamp) -> Vec<Event> {
             .canaries
             .get(&(account.clone(), bucket.clone()))
             .is_some_and(|last| last.replicated && last.rule_id == *rule_id),
-        Event::CanaryDropped { .. } => false,
         // It has to follow the writes that it undid, where those are kept for their time.
         Event::RolledBack { time, .. } => *time >= recent,
     };
