@@ -160,7 +160,7 @@ pub(crate) fn is_ipv4(block: &Block, length: usize) -> bool {
     valid
 }
 
-/// A text of 7 to 15 bytes, and zeros behind it.
+/// A text of 7 to 16 bytes, and zeros behind it; none for other lengths.
 #[inline(always)]
 pub(crate) fn of_short(text: &[u8]) -> Option<Block> {
     let both = if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {

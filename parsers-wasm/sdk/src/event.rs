@@ -247,8 +247,7 @@ pub(crate) fn without_zone(text: &str) -> Option<&str> {
 /// Dotted decimal, four octets, no leading zeros (as RFC 6943, section 3.1.1 calls strict).
 #[inline]
 fn is_ipv4(text: &[u8]) -> bool {
-    (7..=15).contains(&text.len())
-        && block::of_short(text).is_some_and(|block| block::is_ipv4(&block, text.len()))
+    block::of_short(text).is_some_and(|block| block::is_ipv4(&block, text.len()))
 }
 
 #[derive(Debug, Clone, Copy)]

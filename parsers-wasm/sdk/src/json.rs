@@ -2,7 +2,7 @@
 //!
 //! Log values are short, mostly ASCII strings. Inside WebAssembly a call to `memcpy` for each of them costs more than
 //! the copy, so short strings are copied a block at a time while they are searched for bytes that JSON escapes, see
-//! [`crate::short`].
+//! `short`.
 
 use crate::reader::JsonText;
 use crate::short;

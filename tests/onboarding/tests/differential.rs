@@ -199,7 +199,7 @@ impl Case {
             _ => trust_policy(&account, false, false).replace("s3.amazonaws.com", "lambda.amazonaws.com"),
         };
         let denied = |place: usize, text: String, resources: [String; 3], principal: bool| {
-            self.denied(place, text, &resources, principal)
+            self.denied(place, &text, &resources, principal)
         };
         let any = || [String::from("*"), String::from("*"), String::from("*")];
         let of = |name: &str| {
@@ -222,8 +222,8 @@ impl Case {
     }
 
     /// The policy with the statements that deny there. S3 takes only its own actions in a bucket policy.
-    fn denied(&self, place: usize, text: String, resources: &[String; 3], principal: bool) -> String {
-        let mut policy: Value = serde_json::from_str(&text).unwrap();
+    fn denied(&self, place: usize, text: &str, resources: &[String; 3], principal: bool) -> String {
+        let mut policy: Value = serde_json::from_str(text).unwrap();
         for (number, deny) in self.denies.iter().enumerate().filter(|(_, deny)| deny.place == place) {
             let mut statement = json!({ "Sid": format!("Deny{number}"), "Effect": "Deny", "Action": ACTIONS[deny.action],
                 "Resource": resources[deny.resource], "Condition": conditions()[deny.condition] });
