@@ -5,186 +5,13 @@
 //! document is put in order when it ends. So authors may set fields as they find them, hot parsers set them in the
 //! table's order and pay for nothing, and both give the same bytes.
 
-use crate::ecs::{self, AnyField, Boolean, Date, Field, Float, Ip, Keyword, KeywordList, Long, Text};
+use crate::ecs::{self, AnyField, Field, Ip, Keyword, KeywordList, Long};
+use crate::joint::{self, Joints};
 use crate::json::{self, ObjectWriter};
 use crate::reader::JsonText;
-use crate::{Context, block, time};
-use std::borrow::Cow;
+use crate::value::{Category, Instant, Kind, Type, Value};
+use crate::{Context, block, short};
 use std::net::Ipv6Addr;
-
-/// A value that fits a field of type `T`.
-pub trait Value<T> {
-    /// Appends the value as JSON.
-    fn push_json(&self, out: &mut Vec<u8>);
-}
-
-impl<V: Value<T> + ?Sized, T> Value<T> for &V {
-    #[inline]
-    fn push_json(&self, out: &mut Vec<u8>) {
-        (**self).push_json(out);
-    }
-}
-
-macro_rules! string_values {
-    ($($kind:ty),*) => { $(
-        impl Value<$kind> for str {
-            #[inline]
-            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
-        }
-        impl Value<$kind> for String {
-            #[inline]
-            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
-        }
-        impl Value<$kind> for Cow<'_, str> {
-            #[inline]
-            fn push_json(&self, out: &mut Vec<u8>) { json::push_string(out, self); }
-        }
-    )* };
-}
-string_values!(Keyword, Text);
-
-/// Texts set one behind the other as one string, such as a URL from its parts; saves joining them first.
-#[derive(Debug, Clone, Copy)]
-pub struct Joined<'a>(pub &'a [&'a str]);
-impl Value<Keyword> for Joined<'_> {
-    #[inline]
-    fn push_json(&self, out: &mut Vec<u8>) {
-        out.push(b'"');
-        for part in self.0 {
-            json::push_escaped(out, part.as_bytes());
-        }
-        out.push(b'"');
-    }
-}
-
-/// An integer as a keyword, such as an event code.
-#[derive(Debug, Clone, Copy)]
-pub struct Decimal(pub i64);
-impl Value<Keyword> for Decimal {
-    fn push_json(&self, out: &mut Vec<u8>) {
-        out.push(b'"');
-        json::push_integer(out, self.0);
-        out.push(b'"');
-    }
-}
-
-macro_rules! integer_values {
-    ($($kind:ty),*) => { $( impl Value<Long> for $kind {
-        #[inline]
-        fn push_json(&self, out: &mut Vec<u8>) { json::push_integer(out, *self); }
-    } )* };
-}
-integer_values!(u8, u16, u32, i32, i64, usize);
-
-impl Value<Boolean> for bool {
-    fn push_json(&self, out: &mut Vec<u8>) {
-        json::push(out, if *self { b"true" } else { b"false" });
-    }
-}
-
-impl Value<Float> for f64 {
-    fn push_json(&self, out: &mut Vec<u8>) {
-        // JSON has no infinities; a score out of range says nothing.
-        let text = if self.is_finite() { format!("{self}") } else { "null".to_owned() };
-        json::push(out, text.as_bytes());
-    }
-}
-
-/// Nanoseconds since 1970, for date fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Instant(pub i64);
-impl Value<Date> for Instant {
-    #[inline]
-    fn push_json(&self, out: &mut Vec<u8>) {
-        time::push_time(out, self.0);
-    }
-}
-
-impl Value<KeywordList> for [&str] {
-    #[inline]
-    fn push_json(&self, out: &mut Vec<u8>) {
-        out.push(b'[');
-        for (index, value) in self.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            json::push_string(out, value);
-        }
-        out.push(b']');
-    }
-}
-impl<const N: usize> Value<KeywordList> for [&str; N] {
-    #[inline]
-    fn push_json(&self, out: &mut Vec<u8>) {
-        Value::<KeywordList>::push_json(self.as_slice(), out);
-    }
-}
-
-/// `event.kind`, as ECS allows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "ECS defines the values")]
-pub enum Kind {
-    Alert,
-    Event,
-    Metric,
-    State,
-    Signal,
-    PipelineError,
-}
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Kind::Alert => "alert",
-            Kind::Event => "event",
-            Kind::Metric => "metric",
-            Kind::State => "state",
-            Kind::Signal => "signal",
-            Kind::PipelineError => "pipeline_error",
-        }
-    }
-}
-
-macro_rules! allowed_values {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $text:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[allow(missing_docs, reason = "ECS defines the values")]
-        pub enum $name { $($variant),* }
-        impl $name {
-            /// Every value that ECS allows.
-            pub const ALL: &'static [Self] = &[$($name::$variant),*];
-
-            /// The value as ECS spells it.
-            pub const fn name(self) -> &'static str { match self { $( $name::$variant => $text ),* } }
-        }
-    };
-}
-allowed_values! {
-    /// `event.category`, as ECS allows it.
-    Category {
-        Api = "api", Authentication = "authentication", Configuration = "configuration", Database = "database", Driver = "driver",
-        Email = "email", File = "file", Host = "host", Iam = "iam", IntrusionDetection = "intrusion_detection", Library = "library",
-        Malware = "malware", Network = "network", Package = "package", Process = "process", Registry = "registry", Session = "session",
-        Threat = "threat", Vulnerability = "vulnerability", Web = "web",
-    }
-}
-allowed_values! {
-    /// `event.type`, as ECS allows it.
-    Type {
-        Access = "access", Admin = "admin", Allowed = "allowed", Change = "change", Connection = "connection", Creation = "creation",
-        Deletion = "deletion", Denied = "denied", Device = "device", End = "end", Error = "error", Group = "group", Indicator = "indicator",
-        Info = "info", Installation = "installation", Protocol = "protocol", Start = "start", User = "user",
-    }
-}
-allowed_values! {
-    /// `event.outcome`, as ECS allows it.
-    EventOutcome { Success = "success", Failure = "failure", Unknown = "unknown" }
-}
-impl Value<Keyword> for EventOutcome {
-    fn push_json(&self, out: &mut Vec<u8>) {
-        json::push_string(out, self.name());
-    }
-}
 
 /// The four fields that say who an endpoint is.
 #[derive(Debug, Clone, Copy)]
@@ -302,10 +129,9 @@ pub struct Event<'a> {
     /// Every document of the batch so far, and the one being written.
     out: Vec<u8>,
     start: usize,
-    /// The ECS object that is open at the end of `out`.
-    object: u16,
     /// One past the last field written directly.
     next: u16,
+    joints: Joints,
     spans: Vec<Span>,
     late: Vec<u8>,
     any_late: bool,
@@ -315,7 +141,6 @@ pub struct Event<'a> {
     own_vendor_path: &'static str,
     prefix: Vec<u8>,
     prefix_next: u16,
-    prefix_object: u16,
     prefix_spans: usize,
     timestamp: Option<i64>,
     ips: Related,
@@ -340,8 +165,8 @@ impl<'a> Event<'a> {
             context,
             out: Vec::with_capacity(capacity),
             start: 0,
-            object: 0,
             next: 0,
+            joints: Joints::new(),
             spans: Vec::with_capacity(64),
             late: Vec::new(),
             any_late: false,
@@ -350,7 +175,6 @@ impl<'a> Event<'a> {
             own_vendor_path: vendor_path,
             prefix: Vec::new(),
             prefix_next: 0,
-            prefix_object: 0,
             prefix_spans: 0,
             timestamp: None,
             ips: Related::default(),
@@ -370,7 +194,6 @@ impl<'a> Event<'a> {
         event.prefix = std::mem::take(&mut event.out);
         event.out = Vec::with_capacity(capacity);
         event.prefix_next = event.next;
-        event.prefix_object = event.object;
         event.prefix_spans = event.spans.len();
         event
     }
@@ -379,7 +202,6 @@ impl<'a> Event<'a> {
     pub(crate) fn begin(&mut self) {
         self.start = self.out.len();
         self.out.extend_from_slice(&self.prefix);
-        self.object = self.prefix_object;
         self.next = self.prefix_next;
         self.spans.truncate(self.prefix_spans);
         self.late.clear();
@@ -427,8 +249,8 @@ impl<'a> Event<'a> {
             context: self.context,
             out: Vec::with_capacity(2048),
             start: 0,
-            object: 0,
             next: 0,
+            joints: Joints::new(),
             spans: self.spans.get(..self.prefix_spans).unwrap_or_default().to_vec(),
             late: Vec::new(),
             any_late: false,
@@ -437,7 +259,6 @@ impl<'a> Event<'a> {
             own_vendor_path: self.own_vendor_path,
             prefix: self.prefix.clone(),
             prefix_next: self.prefix_next,
-            prefix_object: self.prefix_object,
             prefix_spans: self.prefix_spans,
             timestamp: None,
             ips: Related::default(),
@@ -463,13 +284,48 @@ impl<'a> Event<'a> {
     /// Sets a field.
     #[inline]
     pub fn set<T>(&mut self, field: Field<T>, value: impl Value<T>) {
-        let (late, start) = self.open(field.index);
-        if late {
-            value.push_json(&mut self.late);
-        } else {
-            value.push_json(&mut self.out);
+        if let Some(text) = value.as_text() {
+            self.set_string(field.index, text);
+            return;
         }
+        let (late, start) = self.open(field.index);
+        value.push_json(if late { &mut self.late } else { &mut self.out });
         self.close(field.index, late, start);
+    }
+
+    /// Most fields are strings: one function for all of them, and one check of the buffer's room.
+    #[inline(never)]
+    fn set_string(&mut self, field: u16, text: &str) {
+        if field >= self.next
+            && let Some(joint) = self.joints.between(self.next, field)
+        {
+            let start = self.out.len() + joint.length();
+            if short::append_field(&mut self.out, joint, text.as_bytes()) {
+                self.next = field + 1;
+                self.close(field, false, start);
+                return;
+            }
+        }
+        let (late, start) = self.open(field);
+        json::push_string(if late { &mut self.late } else { &mut self.out }, text);
+        self.close(field, late, start);
+    }
+
+    /// The same for values that stand in JSON as they are.
+    #[inline(never)]
+    fn set_plain(&mut self, field: u16, json: &str) {
+        if field >= self.next
+            && let Some(joint) = self.joints.between(self.next, field)
+        {
+            let start = self.out.len() + joint.length();
+            short::append_joint(&mut self.out, joint, json.as_bytes());
+            self.next = field + 1;
+            self.close(field, false, start);
+            return;
+        }
+        let (late, start) = self.open(field);
+        json::push(if late { &mut self.late } else { &mut self.out }, json.as_bytes());
+        self.close(field, late, start);
     }
 
     /// Sets a field if there is a value, and it is neither empty nor the `-` that stands for none in most formats.
@@ -510,9 +366,7 @@ impl<'a> Event<'a> {
     /// Sets a field that was looked up by its name to a JSON text, which must be of the field's kind.
     #[inline]
     pub fn set_raw(&mut self, field: AnyField, json: &str) {
-        let (late, start) = self.open(field.index);
-        json::push(if late { &mut self.late } else { &mut self.out }, json.as_bytes());
-        self.close(field.index, late, start);
+        self.set_plain(field.index, json);
     }
 
     /// Sets a numeric field from decimal text as it stands; says whether it was a number.
@@ -520,9 +374,7 @@ impl<'a> Event<'a> {
     pub fn set_integer(&mut self, field: Field<Long>, digits: &str) -> bool {
         let valid = json::is_integer(digits.as_bytes());
         if valid {
-            let (late, start) = self.open(field.index);
-            json::push(if late { &mut self.late } else { &mut self.out }, digits.as_bytes());
-            self.close(field.index, late, start);
+            self.set_plain(field.index, digits);
         }
         valid
     }
@@ -539,9 +391,7 @@ impl<'a> Event<'a> {
 
     #[inline]
     fn set_ip_unchecked(&mut self, field: Field<Ip>, text: &str) {
-        let (late, start) = self.open(field.index);
-        json::push_string(if late { &mut self.late } else { &mut self.out }, text);
-        self.close(field.index, late, start);
+        self.set_string(field.index, text);
         self.ips.add(text);
     }
 
@@ -675,14 +525,11 @@ impl<'a> Event<'a> {
             self.any_late = true;
             return (true, self.late.len());
         }
-        self.next = field + 1;
-        if let Some(entry) = ecs::FIELDS.get(usize::from(field)) {
-            if entry.object != self.object {
-                move_to(&mut self.out, self.object, entry.object);
-                self.object = entry.object;
-            }
-            push_key(&mut self.out, entry.key);
+        match self.joints.between(self.next, field) {
+            Some(joint) => short::append_joint(&mut self.out, joint, b""),
+            None => joint::write(&mut self.out, self.next, field),
         }
+        self.next = field + 1;
         (false, self.out.len())
     }
 
@@ -705,7 +552,7 @@ impl<'a> Event<'a> {
         if self.any_late {
             self.reorder();
         }
-        move_to_root(&mut self.out, self.object);
+        joint::write_end(&mut self.out, self.next);
         if !self.vendor.is_empty() {
             self.out.push(b',');
             let mut depth = 1;
@@ -768,60 +615,18 @@ impl<'a> Event<'a> {
         let document = self.out.split_off(self.start);
         self.spans.sort_by_key(|span| span.field);
         self.out.push(b'{');
-        self.object = 0;
+        let mut next = 0;
         for (index, span) in self.spans.iter().enumerate() {
             if self.spans.get(index + 1).is_some_and(|next| next.field == span.field) {
                 continue;
             }
-            let Some(entry) = ecs::FIELDS.get(usize::from(span.field)) else { continue };
             let from = if span.late { &self.late } else { &document };
             let value = from.get(span.start as usize..span.end as usize).unwrap_or(b"null");
-            if entry.object != self.object {
-                move_to(&mut self.out, self.object, entry.object);
-                self.object = entry.object;
-            }
-            push_key(&mut self.out, entry.key);
+            joint::write(&mut self.out, next, span.field);
+            next = span.field + 1;
             self.out.extend_from_slice(value);
         }
         // Sorting mixed the spans that every document of the batch shares with this document's own.
         self.spans.sort_by_key(|span| (span.late, span.start));
     }
-}
-
-#[inline]
-fn push_key(out: &mut Vec<u8>, key: &str) {
-    if out.last().is_some_and(|last| *last != b'{') {
-        out.push(b',');
-    }
-    json::push(out, key.as_bytes());
-}
-
-/// Closes and opens objects from one to another.
-fn move_to(out: &mut Vec<u8>, from: u16, to: u16) {
-    let (mut left, mut entered) = (from, to);
-    let mut opens: [u16; 8] = [0; 8];
-    let mut count = 0;
-    let info = |index: u16| ecs::OBJECTS.get(usize::from(index));
-    while left != entered {
-        let (Some(from_info), Some(to_info)) = (info(left), info(entered)) else { return };
-        if from_info.depth >= to_info.depth {
-            out.push(b'}');
-            left = from_info.parent;
-        } else {
-            if let Some(slot) = opens.get_mut(count) {
-                *slot = entered;
-            }
-            count += 1;
-            entered = to_info.parent;
-        }
-    }
-    for &object in opens.iter().take(count).rev() {
-        if let Some(info) = info(object) {
-            push_key(out, info.open);
-        }
-    }
-}
-
-fn move_to_root(out: &mut Vec<u8>, from: u16) {
-    move_to(out, from, 0);
 }

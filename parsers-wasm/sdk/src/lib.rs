@@ -40,6 +40,7 @@ pub mod ecs;
 mod event;
 pub mod fit;
 mod frame;
+mod joint;
 pub mod json;
 pub mod linux;
 pub mod network;
@@ -54,18 +55,17 @@ pub mod template;
 pub mod text;
 pub mod time;
 pub mod url;
+mod value;
 
 pub use bindings::exports::weir::parser::parsing::{
     Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone,
     Wrapped, ZoneTransition,
 };
-pub use event::{
-    CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Joined, Kind, SERVER,
-    SOURCE, Type, Value, ip_version,
-};
+pub use event::{CLIENT, DESTINATION, Endpoint, Event, SERVER, SOURCE, ip_version};
 pub use frame::{Context, Frame};
 pub use json::ObjectWriter;
 pub use run::parse_batch;
+pub use value::{Category, Decimal, EventOutcome, Instant, Joined, Kind, Type, Value};
 
 #[doc(hidden)]
 pub use bindings::export_component;

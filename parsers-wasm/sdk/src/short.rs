@@ -10,6 +10,7 @@
 #![allow(clippy::inline_always, reason = "a call would cost more than what it does; measured in the sandbox")]
 
 use crate::block::{self, Block};
+use crate::joint::{Joint, ROOM};
 use crate::json::needs_escape;
 use std::ptr;
 
@@ -111,6 +112,59 @@ pub(crate) fn append_plain<const QUOTED: bool>(out: &mut Vec<u8>, text: &[u8]) -
         out.set_len(start + whole);
     }
     true
+}
+
+/// Copies a joint with what pads it, in words: a copy in one piece would be a call.
+///
+/// # Safety
+/// [`ROOM`] bytes must be writable at `to`.
+#[inline(always)]
+unsafe fn copy_joint(joint: &Joint, to: *mut u8) {
+    let from = joint.bytes().as_ptr();
+    // SAFETY: the caller's promise; a joint has as many bytes.
+    unsafe {
+        for at in (0..ROOM).step_by(16) {
+            copy::<16>(from.add(at), to.add(at));
+        }
+    }
+}
+
+/// Appends the joint that leads to a field and, between quotes, `text` if all of it may stand in a JSON string as it is;
+/// else leaves `out` as it was and says so.
+#[inline]
+pub(crate) fn append_field(out: &mut Vec<u8>, joint: &Joint, text: &[u8]) -> bool {
+    out.reserve(ROOM + text.len() + 2);
+    let start = out.len();
+    // SAFETY: there is room for a whole joint, the text and both quotes behind what the buffer holds, a joint is not
+    // longer than its room, and neither is a part of that room.
+    unsafe {
+        let to = out.as_mut_ptr().add(start);
+        copy_joint(joint, to);
+        let length = joint.length().min(ROOM);
+        let to = to.add(length);
+        if !copy_text::<true>(text.as_ptr(), to.add(1), text.len()) {
+            return false;
+        }
+        to.write(b'"');
+        to.add(1 + text.len()).write(b'"');
+        out.set_len(start + length + text.len() + 2);
+    }
+    true
+}
+
+/// Appends the joint that leads to a field, and `text` as it is.
+#[inline]
+pub(crate) fn append_joint(out: &mut Vec<u8>, joint: &Joint, text: &[u8]) {
+    out.reserve(ROOM + text.len());
+    let start = out.len();
+    // SAFETY: as above.
+    unsafe {
+        let to = out.as_mut_ptr().add(start);
+        copy_joint(joint, to);
+        let length = joint.length().min(ROOM);
+        copy_text::<false>(text.as_ptr(), to.add(length), text.len());
+        out.set_len(start + length + text.len());
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,192 @@
+//! What stands in a document between the value of one ECS field and the next field's value: the braces that lead from
+//! one object to the other, and the key.
+//!
+//! That depends on the two fields alone, and events of one log type need the same few dozen of these texts. So each is
+//! remembered and copied in one piece of a fixed size, which takes neither a loop nor a call: both are dear in the
+//! sandbox.
+
+use crate::{ecs, json};
+
+/// Longer texts are written anew each time. The longest that the parsers have here is 37 bytes long.
+pub(crate) const ROOM: usize = 48;
+
+/// Places for texts; two that fall on the same place take it from each other.
+const PLACES: usize = 512;
+
+/// The text between two fields, see [`Joints::between`].
+#[derive(Debug, Clone)]
+pub(crate) struct Joint {
+    /// The two fields, see [`key`]; [`FREE`] where there is no text yet.
+    key: u32,
+    /// Of the text; more than [`ROOM`] where it has no room.
+    length: u32,
+    bytes: [u8; ROOM],
+}
+
+const FREE: u32 = u32::MAX;
+
+#[inline]
+fn key(next: u16, field: u16) -> u32 {
+    u32::from(next) << 16 | u32::from(field)
+}
+
+impl Joint {
+    /// The text's bytes, with what pads them.
+    #[inline]
+    pub(crate) fn bytes(&self) -> &[u8; ROOM] {
+        &self.bytes
+    }
+
+    /// The text's length, at most [`ROOM`].
+    #[inline]
+    pub(crate) fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn learn(&mut self, next: u16, field: u16) {
+        let mut text = Vec::with_capacity(ROOM);
+        write(&mut text, next, field);
+        self.key = key(next, field);
+        self.length = text.len() as u32;
+        if let Some(bytes) = self.bytes.get_mut(..text.len()) {
+            bytes.copy_from_slice(&text);
+        }
+    }
+}
+
+/// The joints that a batch has needed so far.
+#[derive(Debug)]
+pub(crate) struct Joints(Box<[Joint; PLACES]>);
+
+impl Joints {
+    pub(crate) fn new() -> Self {
+        Joints(Box::new([const { Joint { key: FREE, length: 0, bytes: [0; ROOM] } }; PLACES]))
+    }
+
+    /// The text from the last field written to `field`. `next` is one past the last field, 0 at the document's
+    /// beginning. `None` where the text has no room, see [`write`].
+    #[inline]
+    pub(crate) fn between(&mut self, next: u16, field: u16) -> Option<&Joint> {
+        // Most steps are short ones, which this keeps apart.
+        let place = (usize::from(next) * 7 + usize::from(field)) % PLACES;
+        let joint = self.0.get_mut(place)?;
+        if joint.key != key(next, field) {
+            joint.learn(next, field);
+        }
+        (joint.length as usize <= ROOM).then_some(joint)
+    }
+}
+
+/// Writes the text from the last field written to `field`; see [`Joints::between`].
+pub(crate) fn write(out: &mut Vec<u8>, next: u16, field: u16) {
+    let Some(entry) = ecs::FIELDS.get(usize::from(field)) else { return };
+    let mut comma = next > 0;
+    for step in way(object_before(next), entry.object) {
+        match step {
+            Step::Close => out.push(b'}'),
+            Step::Open(open) => {
+                push_key(out, open, comma);
+                comma = false;
+            }
+        }
+    }
+    push_key(out, entry.key, comma);
+}
+
+/// Closes every object behind the last field but the document itself.
+#[inline]
+pub(crate) fn write_end(out: &mut Vec<u8>, next: u16) {
+    let object = ecs::OBJECTS.get(usize::from(object_before(next)));
+    for _ in 0..object.map_or(0, |object| object.depth) {
+        out.push(b'}');
+    }
+}
+
+#[inline]
+fn push_key(out: &mut Vec<u8>, key: &str, comma: bool) {
+    if comma {
+        out.push(b',');
+    }
+    json::push(out, key.as_bytes());
+}
+
+/// The ECS object in which the last field stands.
+#[inline]
+fn object_before(next: u16) -> u16 {
+    next.checked_sub(1).and_then(|last| ecs::FIELDS.get(usize::from(last))).map_or(0, |entry| entry.object)
+}
+
+enum Step {
+    Close,
+    Open(&'static str),
+}
+
+/// The objects to close and to open from one to another.
+fn way(from: u16, to: u16) -> Vec<Step> {
+    let (mut left, mut entered) = (from, to);
+    let (mut steps, mut opens) = (Vec::new(), Vec::new());
+    while left != entered {
+        let object = |index: u16| ecs::OBJECTS.get(usize::from(index));
+        let (Some(left_object), Some(entered_object)) = (object(left), object(entered)) else { break };
+        if left_object.depth >= entered_object.depth {
+            steps.push(Step::Close);
+            left = left_object.parent;
+        } else {
+            opens.push(Step::Open(entered_object.open));
+            entered = entered_object.parent;
+        }
+    }
+    steps.extend(opens.into_iter().rev());
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_joint_is_the_same_learnt_and_written() {
+        let mut joints = Joints::new();
+        let fields = ecs::FIELD_COUNT as u16;
+        let mut longest = 0;
+        for next in 0..fields {
+            // Each twice: learnt, and as it was learnt; and back again.
+            for field in [next, next, fields - 1, next + (fields - next) / 2, next] {
+                let mut text = Vec::new();
+                write(&mut text, next, field);
+                match joints.between(next, field) {
+                    Some(joint) => assert_eq!(joint.bytes().get(..joint.length()), Some(text.as_slice())),
+                    None => assert!(text.len() > ROOM),
+                }
+                longest = longest.max(text.len());
+            }
+        }
+        assert!(longest > ROOM, "no text is as long as {ROOM} bytes: the other way is not tried");
+    }
+
+    #[test]
+    fn braces_and_commas_stand_where_they_belong() {
+        let between = |next: Option<ecs::AnyField>, field: ecs::AnyField| {
+            let mut text = Vec::new();
+            write(&mut text, next.map_or(0, |field| field.index + 1), field.index);
+            String::from_utf8(text).unwrap()
+        };
+        let any = |name| match ecs::find(name) {
+            Some(ecs::Found::Field(field)) => field,
+            _ => panic!("{name} is no field"),
+        };
+        let (port, ip) = (any("source.port"), any("destination.ip"));
+        assert_eq!(between(None, any("ecs.version")), r#""ecs":{"version":"#);
+        assert_eq!(between(Some(any("ecs.version")), any("event.kind")), r#"},"event":{"kind":"#);
+        assert_eq!(between(Some(port), ip), r#"},"destination":{"ip":"#);
+        assert_eq!(between(Some(any("source.ip")), port), r#","port":"#);
+        assert_eq!(
+            between(Some(any("http.request.body.bytes")), any("http.response.status_code")),
+            r#"}},"response":{"status_code":"#
+        );
+        assert_eq!(between(Some(any("event.kind")), any("@timestamp")), r#"},"@timestamp":"#);
+        assert_eq!(between(Some(any("@timestamp")), any("source.ip")), r#","source":{"ip":"#);
+    }
+}
