@@ -299,8 +299,8 @@ impl<'a> Event<'a> {
         if field >= self.next
             && let Some(joint) = self.joints.between(self.next, field)
         {
-            let start = self.out.len() + joint.length();
-            if short::append_field(&mut self.out, joint, text.as_bytes()) {
+            let start = self.out.len() + joint.len();
+            if short::append_with_text(&mut self.out, joint, false, text.as_bytes()) {
                 self.next = field + 1;
                 self.close(field, false, start);
                 return;
@@ -317,8 +317,8 @@ impl<'a> Event<'a> {
         if field >= self.next
             && let Some(joint) = self.joints.between(self.next, field)
         {
-            let start = self.out.len() + joint.length();
-            short::append_joint(&mut self.out, joint, json.as_bytes());
+            let start = self.out.len() + joint.len();
+            short::append_with_json(&mut self.out, joint, false, json.as_bytes());
             self.next = field + 1;
             self.close(field, false, start);
             return;
@@ -526,7 +526,7 @@ impl<'a> Event<'a> {
             return (true, self.late.len());
         }
         match self.joints.between(self.next, field) {
-            Some(joint) => short::append_joint(&mut self.out, joint, b""),
+            Some(joint) => short::append_with_json(&mut self.out, joint, false, b""),
             None => joint::write(&mut self.out, self.next, field),
         }
         self.next = field + 1;

@@ -5,22 +5,18 @@
 //! remembered and copied in one piece of a fixed size, which takes neither a loop nor a call: both are dear in the
 //! sandbox.
 
+use crate::short::Piece;
 use crate::{ecs, json};
-
-/// Longer texts are written anew each time. The longest that the parsers have here is 37 bytes long.
-pub(crate) const ROOM: usize = 48;
 
 /// Places for texts; two that fall on the same place take it from each other.
 const PLACES: usize = 512;
 
-/// The text between two fields, see [`Joints::between`].
-#[derive(Debug, Clone)]
-pub(crate) struct Joint {
+#[derive(Debug, Clone, Copy)]
+struct Joint {
     /// The two fields, see [`key`]; [`FREE`] where there is no text yet.
     key: u32,
-    /// Of the text; more than [`ROOM`] where it has no room.
-    length: u32,
-    bytes: [u8; ROOM],
+    /// The text; none where it is too long for a piece.
+    text: Option<Piece>,
 }
 
 const FREE: u32 = u32::MAX;
@@ -31,28 +27,12 @@ fn key(next: u16, field: u16) -> u32 {
 }
 
 impl Joint {
-    /// The text's bytes, with what pads them.
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8; ROOM] {
-        &self.bytes
-    }
-
-    /// The text's length, at most [`ROOM`].
-    #[inline]
-    pub(crate) fn length(&self) -> usize {
-        self.length as usize
-    }
-
     #[cold]
     #[inline(never)]
     fn learn(&mut self, next: u16, field: u16) {
-        let mut text = Vec::with_capacity(ROOM);
+        let mut text = Vec::with_capacity(Piece::ROOM);
         write(&mut text, next, field);
-        self.key = key(next, field);
-        self.length = text.len() as u32;
-        if let Some(bytes) = self.bytes.get_mut(..text.len()) {
-            bytes.copy_from_slice(&text);
-        }
+        *self = Joint { key: key(next, field), text: Piece::new(&text) };
     }
 }
 
@@ -62,20 +42,20 @@ pub(crate) struct Joints(Box<[Joint; PLACES]>);
 
 impl Joints {
     pub(crate) fn new() -> Self {
-        Joints(Box::new([const { Joint { key: FREE, length: 0, bytes: [0; ROOM] } }; PLACES]))
+        Joints(Box::new([Joint { key: FREE, text: None }; PLACES]))
     }
 
     /// The text from the last field written to `field`. `next` is one past the last field, 0 at the document's
     /// beginning. `None` where the text has no room, see [`write`].
     #[inline]
-    pub(crate) fn between(&mut self, next: u16, field: u16) -> Option<&Joint> {
+    pub(crate) fn between(&mut self, next: u16, field: u16) -> Option<&Piece> {
         // Most steps are short ones, which this keeps apart.
         let place = (usize::from(next) * 7 + usize::from(field)) % PLACES;
         let joint = self.0.get_mut(place)?;
         if joint.key != key(next, field) {
             joint.learn(next, field);
         }
-        (joint.length as usize <= ROOM).then_some(joint)
+        joint.text.as_ref()
     }
 }
 
@@ -157,13 +137,13 @@ mod tests {
                 let mut text = Vec::new();
                 write(&mut text, next, field);
                 match joints.between(next, field) {
-                    Some(joint) => assert_eq!(joint.bytes().get(..joint.length()), Some(text.as_slice())),
-                    None => assert!(text.len() > ROOM),
+                    Some(piece) => assert_eq!(piece.text(), text),
+                    None => assert!(text.len() > Piece::ROOM),
                 }
                 longest = longest.max(text.len());
             }
         }
-        assert!(longest > ROOM, "no text is as long as {ROOM} bytes: the other way is not tried");
+        assert!(longest > Piece::ROOM, "no text is too long for a piece: the other way is not tried");
     }
 
     #[test]

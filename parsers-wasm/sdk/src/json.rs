@@ -5,7 +5,7 @@
 //! `short`.
 
 use crate::reader::JsonText;
-use crate::short;
+use crate::short::{self, Piece};
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -202,21 +202,42 @@ impl<'a> ObjectWriter<'a> {
         self.out.push(b':');
     }
 
-    /// Begins a member whose key is at hand as it stands in JSON, `"name":`; its value must follow at once.
     #[inline]
-    pub(crate) fn begin_member(&mut self, quoted_key: &str) -> &mut Vec<u8> {
-        if self.out.last().is_some_and(|last| *last != b'{') {
-            self.out.push(b',');
-        }
-        push(self.out, quoted_key.as_bytes());
+    fn is_first(&self) -> bool {
+        self.out.last().is_none_or(|last| *last == b'{')
+    }
+
+    /// Begins a member whose key is at hand with the comma before it; its value must follow at once.
+    #[inline]
+    pub(crate) fn begin_member(&mut self, key: &Piece) -> &mut Vec<u8> {
+        let first = self.is_first();
+        short::append_with_json(self.out, key, first, b"");
         self.out
     }
 
-    /// A string member.
+    /// A string member, like [`ObjectWriter::begin_member`].
     #[inline]
+    pub(crate) fn text_member(&mut self, key: &Piece, value: &str) {
+        let first = self.is_first();
+        if !short::append_with_text(self.out, key, first, value.as_bytes()) {
+            push_string(self.begin_member(key), value);
+        }
+    }
+
+    /// A member whose value stands in JSON as it is, like [`ObjectWriter::begin_member`].
+    #[inline]
+    pub(crate) fn plain_member(&mut self, key: &Piece, json: &str) {
+        let first = self.is_first();
+        short::append_with_json(self.out, key, first, json.as_bytes());
+    }
+
+    /// A string member.
+    #[inline(never)]
     pub fn string(&mut self, key: &str, value: &str) -> &mut Self {
-        self.key(key);
-        push_string(self.out, value);
+        if !short::append_member(self.out, key.as_bytes(), value.as_bytes()) {
+            self.key(key);
+            push_string(self.out, value);
+        }
         self
     }
 

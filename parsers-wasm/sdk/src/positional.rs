@@ -5,6 +5,8 @@
 //! neighbours would be in the wrong place too.
 
 use crate::quoted::{Splitter, Token};
+#[doc(hidden)]
+pub use crate::short::Piece;
 use crate::{ObjectWriter, ParseError, json, time};
 
 /// What a field holds, and so its JSON type in the vendor's tree, which is the same in every event.
@@ -25,9 +27,9 @@ pub enum Shape {
 pub struct Column {
     /// The name in the vendor's tree.
     pub name: &'static str,
-    /// The name as it stands before its value in JSON, `"name":`.
+    /// The name as it stands before its value in JSON, `,"name":`.
     #[doc(hidden)]
-    pub key: &'static str,
+    pub key: Piece,
     /// What it holds.
     pub shape: Shape,
 }
@@ -50,7 +52,7 @@ macro_rules! positional_columns {
         pub(crate) const COLUMNS: &[$crate::positional::Column; [$(Field::$field),*].len()] = &[$(
             $crate::positional::Column {
                 name: $name,
-                key: concat!("\"", $name, "\":"),
+                key: $crate::positional::Piece::key(concat!(",\"", $name, "\":")),
                 shape: $crate::positional::Shape::$shape $(($separator))?,
             }
         ),*];
@@ -143,21 +145,21 @@ impl<'a, const N: usize> Record<'a, N> {
             }
             let Some(value) = token.value() else { continue };
             match column.shape {
-                Shape::Text => json::push_string(vendor.begin_member(column.key), value),
+                Shape::Text => vendor.text_member(&column.key, value),
                 Shape::Integer => {
                     let Some(digits) = integer(value) else { return Err(no_number(column.name, value)) };
-                    json::push(vendor.begin_member(column.key), digits.as_bytes());
+                    vendor.plain_member(&column.key, digits);
                 }
                 Shape::Decimal => {
                     if !is_decimal(value) {
                         return Err(no_number(column.name, value));
                     }
-                    json::push_decimal(vendor.begin_member(column.key), value);
+                    json::push_decimal(vendor.begin_member(&column.key), value);
                 }
                 Shape::List(separator) => {
                     let items = value.split(separator).map(|item| item.trim_matches('"'));
                     json::push_strings(
-                        vendor.begin_member(column.key),
+                        vendor.begin_member(&column.key),
                         items.filter(|item| !item.is_empty()),
                     );
                 }

@@ -10,7 +10,6 @@
 #![allow(clippy::inline_always, reason = "a call would cost more than what it does; measured in the sandbox")]
 
 use crate::block::{self, Block};
-use crate::joint::{Joint, ROOM};
 use crate::json::needs_escape;
 use std::ptr;
 
@@ -114,33 +113,82 @@ pub(crate) fn append_plain<const QUOTED: bool>(out: &mut Vec<u8>, text: &[u8]) -
     true
 }
 
-/// Copies a joint with what pads it, in words: a copy in one piece would be a call.
-///
-/// # Safety
-/// [`ROOM`] bytes must be writable at `to`.
-#[inline(always)]
-unsafe fn copy_joint(joint: &Joint, to: *mut u8) {
-    let from = joint.bytes().as_ptr();
-    // SAFETY: the caller's promise; a joint has as many bytes.
-    unsafe {
-        for at in (0..ROOM).step_by(16) {
-            copy::<16>(from.add(at), to.add(at));
+/// A text known beforehand, such as a key, with what pads it: copied as it is, in words of a fixed number, which takes
+/// neither a loop nor a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Piece {
+    length: u8,
+    bytes: [u8; Piece::ROOM + 1],
+}
+
+impl Piece {
+    /// The longest text, in bytes.
+    pub(crate) const ROOM: usize = 48;
+
+    /// A text of no more than [`Piece::ROOM`] bytes.
+    pub(crate) const fn new(text: &[u8]) -> Option<Self> {
+        if text.len() > Piece::ROOM {
+            return None;
         }
+        let mut bytes = [0; Piece::ROOM + 1];
+        let (mut at, mut rest) = (0, text);
+        while let [first, behind @ ..] = rest {
+            bytes[at] = *first;
+            rest = behind;
+            at += 1;
+        }
+        Some(Piece { length: at as u8, bytes })
+    }
+
+    /// What stands before a member's value where another member stands before it: `,"name":`. For constants: a name
+    /// that is too long does not compile.
+    #[expect(clippy::panic, reason = "at compile time")]
+    pub const fn key(comma_and_key: &str) -> Self {
+        match Piece::new(comma_and_key.as_bytes()) {
+            Some(piece) => piece,
+            None => panic!("the name is too long"),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> &[u8] {
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.length)
+    }
+
+    /// Copies it without its first `skip` bytes, and returns how many that are.
+    ///
+    /// # Safety
+    /// [`Piece::ROOM`] bytes must be writable at `to`, and `skip` must be 0 or 1, and no more than the piece's length.
+    #[inline(always)]
+    unsafe fn copy(&self, skip: usize, to: *mut u8) -> usize {
+        // SAFETY: the caller's promise; there is one byte more than room.
+        unsafe {
+            let from = self.bytes.as_ptr().add(skip);
+            for at in (0..Piece::ROOM).step_by(16) {
+                copy::<16>(from.add(at), to.add(at));
+            }
+        }
+        self.len() - skip
     }
 }
 
-/// Appends the joint that leads to a field and, between quotes, `text` if all of it may stand in a JSON string as it is;
-/// else leaves `out` as it was and says so.
+/// Appends a piece and, between quotes, `text` if all of it may stand in a JSON string as it is; else leaves `out` as
+/// it was and says so. The piece goes without its first byte, a comma, if `first`.
 #[inline]
-pub(crate) fn append_field(out: &mut Vec<u8>, joint: &Joint, text: &[u8]) -> bool {
-    out.reserve(ROOM + text.len() + 2);
+pub(crate) fn append_with_text(out: &mut Vec<u8>, piece: &Piece, first: bool, text: &[u8]) -> bool {
+    let skip = usize::from(first && piece.len() > 0);
+    out.reserve(Piece::ROOM + text.len() + 2);
     let start = out.len();
-    // SAFETY: there is room for a whole joint, the text and both quotes behind what the buffer holds, a joint is not
-    // longer than its room, and neither is a part of that room.
+    // SAFETY: there is room for a whole piece, the text and both quotes behind what the buffer holds, and neither is a
+    // part of that room.
     unsafe {
         let to = out.as_mut_ptr().add(start);
-        copy_joint(joint, to);
-        let length = joint.length().min(ROOM);
+        let length = piece.copy(skip, to);
         let to = to.add(length);
         if !copy_text::<true>(text.as_ptr(), to.add(1), text.len()) {
             return false;
@@ -152,19 +200,49 @@ pub(crate) fn append_field(out: &mut Vec<u8>, joint: &Joint, text: &[u8]) -> boo
     true
 }
 
-/// Appends the joint that leads to a field, and `text` as it is.
+/// The same for a text that stands in JSON as it is.
 #[inline]
-pub(crate) fn append_joint(out: &mut Vec<u8>, joint: &Joint, text: &[u8]) {
-    out.reserve(ROOM + text.len());
+pub(crate) fn append_with_json(out: &mut Vec<u8>, piece: &Piece, first: bool, json: &[u8]) {
+    let skip = usize::from(first && piece.len() > 0);
+    out.reserve(Piece::ROOM + json.len());
     let start = out.len();
     // SAFETY: as above.
     unsafe {
         let to = out.as_mut_ptr().add(start);
-        copy_joint(joint, to);
-        let length = joint.length().min(ROOM);
-        copy_text::<false>(text.as_ptr(), to.add(length), text.len());
-        out.set_len(start + length + text.len());
+        let length = piece.copy(skip, to);
+        copy_text::<false>(json.as_ptr(), to.add(length), json.len());
+        out.set_len(start + length + json.len());
     }
+}
+
+/// Appends a member of an object, comma and all, if all of its name and value may stand in JSON strings as they are;
+/// else leaves `out` as it was and says so.
+#[inline]
+pub(crate) fn append_member(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+    let comma = usize::from(out.last().is_some_and(|last| *last != b'{'));
+    out.reserve(name.len() + value.len() + 6);
+    let start = out.len();
+    // SAFETY: there is room for both texts, their quotes, a comma and a colon behind what the buffer holds, and neither
+    // is a part of that room.
+    unsafe {
+        let to = out.as_mut_ptr().add(start);
+        to.write(b',');
+        let to = to.add(comma);
+        to.write(b'"');
+        if !copy_text::<true>(name.as_ptr(), to.add(1), name.len()) {
+            return false;
+        }
+        let behind = to.add(1 + name.len());
+        behind.write(b'"');
+        behind.add(1).write(b':');
+        behind.add(2).write(b'"');
+        if !copy_text::<true>(value.as_ptr(), behind.add(3), value.len()) {
+            return false;
+        }
+        behind.add(3 + value.len()).write(b'"');
+        out.set_len(start + comma + name.len() + value.len() + 5);
+    }
+    true
 }
 
 #[cfg(test)]
@@ -188,6 +266,44 @@ mod tests {
                 assert_eq!(out, [b"before", &*text, b"\"", &*text, b"\"", &*text].concat());
             }
         }
+    }
+
+    #[test]
+    fn members_are_written_whole_or_not_at_all() {
+        let whole = |piece: &str, first, text: &str| {
+            let mut out = b"before".to_vec();
+            let piece = Piece::new(piece.as_bytes()).unwrap();
+            let plain = append_with_text(&mut out, &piece, first, text.as_bytes());
+            let mut json = b"before".to_vec();
+            append_with_json(&mut json, &piece, first, text.as_bytes());
+            (plain, String::from_utf8(out).unwrap(), String::from_utf8(json).unwrap())
+        };
+        for length in 0..=300 {
+            let text = String::from_utf8(plain(length)).unwrap();
+            let name = &text[..length.min(Piece::ROOM)];
+            let (plain, out, json) = whole(name, false, &text);
+            assert!(
+                plain && out == format!("before{name}\"{text}\"") && json == format!("before{name}{text}")
+            );
+            let (plain, out, json) = whole(name, true, &text);
+            let name = name.get(1..).unwrap_or_default();
+            assert!(
+                plain && out == format!("before{name}\"{text}\"") && json == format!("before{name}{text}")
+            );
+
+            let mut out = b"{".to_vec();
+            assert!(
+                append_member(&mut out, text.as_bytes(), b"v")
+                    && append_member(&mut out, b"k", text.as_bytes())
+            );
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{{\"{text}\":\"v\",\"k\":\"{text}\""));
+        }
+        assert_eq!(whole(",\"a\":", false, "x\"y"), (false, "before".into(), "before,\"a\":x\"y".into()));
+        let mut out = b"{".to_vec();
+        assert!(
+            !append_member(&mut out, b"a\n", b"v") && !append_member(&mut out, b"a", b"\\") && out == b"{"
+        );
+        assert!(Piece::new(&plain(Piece::ROOM + 1)).is_none());
     }
 
     #[test]
