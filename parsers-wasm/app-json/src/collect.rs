@@ -10,6 +10,7 @@ use weir_parser_sdk::ecs::{self, AnyField, Found};
 use weir_parser_sdk::fit::Bounds;
 use weir_parser_sdk::network::split_host_port;
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Shape};
+use weir_parser_sdk::text;
 use weir_parser_sdk::{Context, ip_version, json};
 
 /// The text that an application made its record from. The host says what an event's original is, and whether it is to
@@ -200,7 +201,7 @@ impl<'a> Record<'a> {
             if self.apply(meaning, value, context) {
                 self.set_state(State::Moved);
             }
-        } else if (name.contains('.') || name == "tags")
+        } else if (text::has(name, b'.') || name == "tags")
             && let Some(Found::Field(field)) = ecs::find(name)
             && self.take_ecs(field, value, context)
         {

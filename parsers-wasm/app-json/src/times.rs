@@ -2,6 +2,7 @@
 
 use weir_parser_sdk::Context;
 use weir_parser_sdk::reader::{Raw, Reader, Shape};
+use weir_parser_sdk::text;
 
 /// Before March 1973 a number is a duration or a counter rather than a time.
 const EARLIEST: i64 = 100_000_000;
@@ -49,7 +50,7 @@ pub(crate) fn parse_number(text: &str) -> Option<i64> {
         let nanos = number * unit as f64;
         return (nanos.abs() < i64::MAX as f64).then_some(nanos as i64);
     }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = text::cut_byte(text, b'.').unwrap_or((text, ""));
     if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -2,6 +2,7 @@
 
 use crate::targets::Targets;
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Shape};
+use weir_parser_sdk::text;
 use weir_parser_sdk::{Event, aws::Arn, ecs};
 
 /// The documented members that are objects.
@@ -153,7 +154,7 @@ impl<'a> Identity<'a> {
 /// `…:root`.
 pub(crate) fn name_in_arn(arn: JsonText<'_>) -> Option<JsonText<'_>> {
     let resource = Arn::parse(arn.raw())?.resource;
-    let name = match resource.split_once('/') {
+    let name = match text::cut_byte(resource, b'/') {
         // A slash may be escaped.
         Some(("assumed-role" | "assumed-role\\", rest)) => rest.split('/').next()?,
         Some((_, rest)) => rest.rsplit('/').next()?,

@@ -11,6 +11,7 @@ use crate::identity::{self, Identity};
 use crate::targets;
 use weir_parser_sdk::fit::{Bounds, TEXT_MEMBER};
 use weir_parser_sdk::reader::{JsonText, Raw, Reader, Runs, Shape};
+use weir_parser_sdk::text;
 use weir_parser_sdk::{
     Category, Event, EventOutcome, Kind, ObjectWriter, ParseError, SOURCE, Type, ecs, ip_version,
 };
@@ -216,7 +217,7 @@ impl<'a> Record<'a> {
     fn write_source(&self, event: &mut Event<'_>) {
         let Some(address) = self.address else { return };
         let text = address.unescape();
-        if ip_version(&text).is_some() || (text.contains('.') && !text.contains(' ')) {
+        if ip_version(&text).is_some() || (text::has(&text, b'.') && !text::has(&text, b' ')) {
             event.set_endpoint(SOURCE, &text, None);
         } else {
             event.set_text(ecs::SOURCE_ADDRESS, Some(address));

@@ -14,6 +14,7 @@ use operation::Operation;
 use weir_parser_sdk::aws::{self, Arn};
 use weir_parser_sdk::positional::integer;
 use weir_parser_sdk::quoted::Splitter;
+use weir_parser_sdk::text;
 use weir_parser_sdk::url::{Request, Url, percent_decode};
 use weir_parser_sdk::{
     CLIENT, Context, DESTINATION, Event, EventOutcome, Frame, Instant, Joined, Kind, Outcome, ParseError,
@@ -176,8 +177,8 @@ impl<'a> Requester<'a> {
         let Some(arn) = text.and_then(Arn::parse) else {
             return Requester { id: text, ..Requester::default() };
         };
-        let (name, session) = match arn.resource.split_once('/') {
-            Some(("assumed-role", rest)) => match rest.split_once('/') {
+        let (name, session) = match text::cut_byte(arn.resource, b'/') {
+            Some(("assumed-role", rest)) => match text::cut_byte(rest, b'/') {
                 Some((role, session)) => (role, Some(session)),
                 None => (rest, None),
             },

@@ -5,6 +5,7 @@ use crate::columns::{COLUMNS, Field};
 use weir_parser_sdk::ParseError;
 use weir_parser_sdk::positional::Record;
 use weir_parser_sdk::quoted::Splitter;
+use weir_parser_sdk::text;
 
 pub(crate) type Line<'a> = Record<'a, { COLUMNS.len() }>;
 
@@ -36,11 +37,11 @@ pub(crate) fn read<'a>(splitter: &mut Splitter<'a>) -> Result<Line<'a>, ParseErr
 
 /// `3E57427F3EXAMPLE REST.GET.OBJECT …`
 fn is_request_and_operation(rest: &str) -> bool {
-    let Some((request, rest)) = rest.split_once(' ') else { return false };
+    let Some((request, rest)) = text::cut_byte(rest, b' ') else { return false };
     let operation = rest.split(' ').next().unwrap_or_default();
     request.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
         && operation.as_bytes().first().is_some_and(u8::is_ascii_uppercase)
-        && operation.contains('.')
+        && text::has(operation, b'.')
 }
 
 /// `200 …`, `- …`
@@ -59,6 +60,6 @@ fn is_version_host_and_signature(rest: &str) -> bool {
     let mut fields = rest.split(' ');
     let mut next = || fields.next().unwrap_or("-");
     let (version, host, signature) = (next(), next(), next());
-    let plain = |text: &str| !text.contains('"');
+    let plain = |text: &str| !text::has(text, b'"');
     plain(version) && plain(host) && (signature == "-" || signature.starts_with("Sig"))
 }

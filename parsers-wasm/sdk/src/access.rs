@@ -15,6 +15,7 @@
 use crate::network::{http_outcome, split_host_port};
 use crate::quoted::{Splitter, Token, some};
 use crate::syslog::{Head, Scope};
+use crate::text;
 use crate::text::cut;
 use crate::url::{Request, Url};
 use crate::{
@@ -280,7 +281,7 @@ impl<'a> Line<'a> {
         let claimed = if configured { self.forwarded.and_then(client_of) } else { None };
         let Some(address) = claimed.or(self.address) else { return };
         // Where the list stands in the address's place, it is all there is.
-        let address = match address.split_once(',') {
+        let address = match text::cut_byte(address, b',') {
             Some((first, _)) => client_of(address).unwrap_or(first),
             None => address,
         };
@@ -293,7 +294,7 @@ impl<'a> Line<'a> {
     }
 
     fn write_forwarded(&self, event: &mut Event<'_>) {
-        let list = self.forwarded.or(self.address.filter(|address| address.contains(',')));
+        let list = self.forwarded.or(self.address.filter(|address| text::has(address, b',')));
         let Some(list) = list else { return };
         if self.forwarded.is_some()
             && let Some(client) = client_of(list)
@@ -438,7 +439,7 @@ impl<'a> Prefix<'a> {
         let (first, rest) = group(text);
         let (second, third) = group(rest);
         let third = third.trim();
-        let first_is_list = first.contains(',') || text.starts_with('"');
+        let first_is_list = text::has(first, b',') || text.starts_with('"');
         match (second.is_empty(), third.is_empty()) {
             (true, _) => Prefix { address: some(first), ..Prefix::default() },
             (false, true) if first_is_list => {
@@ -459,7 +460,7 @@ impl<'a> Prefix<'a> {
 pub fn group(text: &str) -> (&str, &str) {
     let text = text.trim_start_matches(' ');
     if let Some(inside) = text.strip_prefix('"') {
-        return inside.split_once('"').unwrap_or((inside, ""));
+        return text::cut_byte(inside, b'"').unwrap_or((inside, ""));
     }
     let bytes = text.as_bytes();
     let end = memchr::memchr_iter(b' ', bytes)

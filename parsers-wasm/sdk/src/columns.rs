@@ -6,6 +6,7 @@
 
 use crate::reader::{JsonText, Reader};
 use crate::template::{Role, Templates};
+use crate::text;
 use crate::{Context, FramingKind, ObjectWriter, ParseError, ip_version, json};
 use std::borrow::Cow;
 
@@ -187,7 +188,7 @@ impl Table {
                 continue;
             }
             let mut name = key.unescape();
-            if name.contains('-') {
+            if text::has(&name, b'-') {
                 name = Cow::Owned(name.replace('-', "_"));
             }
             let known = self.names.iter().position(|known| **known == *name).map(|index| index as u16);

@@ -9,6 +9,7 @@ use crate::ecs::{self, AnyField, Field, Ip, Keyword, KeywordList, Long};
 use crate::joint::{self, Joints};
 use crate::json::{self, ObjectWriter};
 use crate::reader::JsonText;
+use crate::text;
 use crate::value::{Category, Instant, Kind, Type, Value};
 use crate::{Context, block, short};
 use std::net::Ipv6Addr;
@@ -67,7 +68,7 @@ pub fn ip_version(text: &str) -> Option<u8> {
 
 /// The address before the zone index of RFC 4007, as in `fe80::1%eth0`.
 pub(crate) fn without_zone(text: &str) -> Option<&str> {
-    let (address, _) = text.split_once('%')?;
+    let (address, _) = text::cut_byte(text, b'%')?;
     (ip_version(address) == Some(6)).then_some(address)
 }
 
@@ -136,9 +137,10 @@ pub struct Event<'a> {
     late: Vec<u8>,
     any_late: bool,
     vendor: Vec<u8>,
-    vendor_path: &'static str,
-    /// The parser's own vendor path, with which every event begins.
-    own_vendor_path: &'static str,
+    /// What leads to the vendor's tree at the parser's own path, see [`vendor_open`].
+    vendor_open: Vec<u8>,
+    /// Another path for this event alone.
+    other_vendor_path: Option<&'static str>,
     prefix: Vec<u8>,
     prefix_next: u16,
     prefix_spans: usize,
@@ -171,8 +173,8 @@ impl<'a> Event<'a> {
             late: Vec::new(),
             any_late: false,
             vendor: Vec::with_capacity(1024),
-            vendor_path,
-            own_vendor_path: vendor_path,
+            vendor_open: vendor_open(vendor_path),
+            other_vendor_path: None,
             prefix: Vec::new(),
             prefix_next: 0,
             prefix_spans: 0,
@@ -207,7 +209,7 @@ impl<'a> Event<'a> {
         self.late.clear();
         self.any_late = false;
         self.vendor.clear();
-        self.vendor_path = self.own_vendor_path;
+        self.other_vendor_path = None;
         self.timestamp = None;
         self.ips.clear();
         self.users.clear();
@@ -255,8 +257,8 @@ impl<'a> Event<'a> {
             late: Vec::new(),
             any_late: false,
             vendor: Vec::with_capacity(1024),
-            vendor_path: self.own_vendor_path,
-            own_vendor_path: self.own_vendor_path,
+            vendor_open: self.vendor_open.clone(),
+            other_vendor_path: None,
             prefix: self.prefix.clone(),
             prefix_next: self.prefix_next,
             prefix_spans: self.prefix_spans,
@@ -505,7 +507,7 @@ impl<'a> Event<'a> {
     /// `event.dataset`, and where the vendor's own tree is.
     pub fn set_log(&mut self, dataset: &str, vendor_path: &'static str) {
         self.set(ecs::EVENT_DATASET, dataset);
-        self.vendor_path = vendor_path;
+        self.other_vendor_path = Some(vendor_path);
     }
 
     /// Forgets what was written to the vendor's tree, for a record that turns out to need another way.
@@ -554,18 +556,14 @@ impl<'a> Event<'a> {
         }
         joint::write_end(&mut self.out, self.next);
         if !self.vendor.is_empty() {
-            self.out.push(b',');
-            let mut depth = 1;
-            for part in self.vendor_path.split('.') {
-                if depth > 1 {
-                    self.out.push(b'{');
-                }
-                json::push_string(&mut self.out, part);
-                self.out.push(b':');
-                depth += 1;
-            }
+            let other = self.other_vendor_path.map(vendor_open);
+            let open = other.as_deref().unwrap_or(&self.vendor_open);
+            json::push(&mut self.out, open);
             self.out.extend_from_slice(&self.vendor);
-            self.out.resize(self.out.len() + depth - 1, b'}');
+            // The tree's own brace, and those of the objects around it.
+            for _ in open.iter().filter(|byte| **byte == b':') {
+                self.out.push(b'}');
+            }
         }
         self.out.push(b'}');
         self.finished.push((self.out.len() as u32, self.timestamp.unwrap_or(self.context.reference_time)));
@@ -629,4 +627,16 @@ impl<'a> Event<'a> {
         // Sorting mixed the spans that every document of the batch shares with this document's own.
         self.spans.sort_by_key(|span| (span.late, span.start));
     }
+}
+
+/// What leads to the vendor's tree: `,"aws":{"vpcflow":` for the path `aws.vpcflow`. Names of a path have no colons.
+fn vendor_open(path: &str) -> Vec<u8> {
+    let mut open = b",".to_vec();
+    for name in path.split('.') {
+        json::push_string(&mut open, name);
+        open.extend_from_slice(b":{");
+    }
+    // The tree begins with its own brace.
+    open.pop();
+    open
 }

@@ -8,8 +8,11 @@
 use crate::short::Piece;
 use crate::{ecs, json};
 
-/// Places for texts; two that fall on the same place take it from each other.
+/// Places for texts. A power of two; parsers need 20 to 60.
 const PLACES: usize = 512;
+
+/// Leaves as many bits of a hash as there are places.
+const SHIFT: u32 = u32::BITS - PLACES.ilog2();
 
 #[derive(Debug, Clone, Copy)]
 struct Joint {
@@ -27,12 +30,10 @@ fn key(next: u16, field: u16) -> u32 {
 }
 
 impl Joint {
-    #[cold]
-    #[inline(never)]
-    fn learn(&mut self, next: u16, field: u16) {
+    fn learn(&mut self, key: u32) {
         let mut text = Vec::with_capacity(Piece::ROOM);
-        write(&mut text, next, field);
-        *self = Joint { key: key(next, field), text: Piece::new(&text) };
+        write(&mut text, (key >> 16) as u16, key as u16);
+        *self = Joint { key, text: Piece::new(&text) };
     }
 }
 
@@ -49,13 +50,29 @@ impl Joints {
     /// beginning. `None` where the text has no room, see [`write`].
     #[inline]
     pub(crate) fn between(&mut self, next: u16, field: u16) -> Option<&Piece> {
-        // Most steps are short ones, which this keeps apart.
-        let place = (usize::from(next) * 7 + usize::from(field)) % PLACES;
-        let joint = self.0.get_mut(place)?;
-        if joint.key != key(next, field) {
-            joint.learn(next, field);
+        let key = key(next, field);
+        let place = (key.wrapping_mul(0x9e37_79b1) >> SHIFT) as usize;
+        // Either of two places, so that two texts that fall on the same one do not drive each other out.
+        let place = if self.0.get(place).is_some_and(|joint| joint.key == key) {
+            place
+        } else {
+            self.second(place, key)
+        };
+        self.0.get(place)?.text.as_ref()
+    }
+
+    #[inline(never)]
+    fn second(&mut self, first: usize, key: u32) -> usize {
+        let second = first ^ 1;
+        let at = |place: usize| self.0.get(place).map_or(FREE, |joint| joint.key);
+        if at(second) == key {
+            return second;
         }
-        joint.text.as_ref()
+        let place = if at(first) == FREE { first } else { second };
+        if let Some(joint) = self.0.get_mut(place) {
+            joint.learn(key);
+        }
+        place
     }
 }
 

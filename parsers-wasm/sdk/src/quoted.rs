@@ -16,20 +16,25 @@
 //! assert!(fields.token().is_none());
 //! ```
 
+use crate::text;
 use std::borrow::Cow;
 
 /// One field of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'a> {
     text: &'a str,
-    quoted: bool,
-    closed: bool,
-    escaped: bool,
+    /// [`QUOTED`], [`OPEN`] and [`ESCAPED`]: a word, since tokens are copied as words, and a word just written byte by
+    /// byte is slow to read.
+    flags: u32,
 }
+
+const QUOTED: u32 = 1;
+const OPEN: u32 = 2;
+const ESCAPED: u32 = 4;
 
 impl<'a> Token<'a> {
     /// A field that is not there.
-    pub const ABSENT: Token<'static> = Token { text: "", quoted: false, closed: true, escaped: false };
+    pub const ABSENT: Token<'static> = Token { text: "", flags: 0 };
 
     /// The field as it stands, without its quotes or brackets, escapes untouched.
     #[inline]
@@ -46,19 +51,19 @@ impl<'a> Token<'a> {
     /// The field with its escapes undone, see [`unescape`]. Costs nothing where there are none.
     #[inline]
     pub fn unescape(self) -> Cow<'a, str> {
-        if self.escaped { unescape(self.text) } else { Cow::Borrowed(self.text) }
+        if self.flags & ESCAPED != 0 { unescape(self.text) } else { Cow::Borrowed(self.text) }
     }
 
     /// Whether the field stood in quotes.
     #[inline]
     pub fn is_quoted(self) -> bool {
-        self.quoted
+        self.flags & QUOTED != 0
     }
 
     /// Whether the field's closing quote or bracket is there. An unclosed field holds the rest of the line.
     #[inline]
     pub fn is_closed(self) -> bool {
-        self.closed
+        self.flags & OPEN == 0
     }
 }
 
@@ -116,9 +121,9 @@ impl<'a> Splitter<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let end = memchr::memchr(b' ', self.rest.as_bytes()).unwrap_or(self.rest.len());
+        let end = text::find_byte(self.rest.as_bytes(), b' ').unwrap_or(self.rest.len());
         let text = self.take(end, end + 1);
-        Some(Token { text, quoted: false, closed: true, escaped: false })
+        Some(Token { text, flags: 0 })
     }
 
     /// Like [`Splitter::bare`] for a field that may hold blanks: it ends at the first blank behind which `follows`
@@ -130,7 +135,7 @@ impl<'a> Splitter<'a> {
             .find(|at| line.get(at + 1..).is_some_and(|rest| !rest.starts_with(' ') && follows(rest)));
         let Some(end) = end else { return self.bare() };
         let text = self.take(end, end + 1);
-        Some(Token { text: text.trim_end_matches(' '), quoted: false, closed: true, escaped: false })
+        Some(Token { text: text.trim_end_matches(' '), flags: 0 })
     }
 
     /// The next field if it stands in quotes; see [`Splitter::token_before`]. `None` if it does not.
@@ -153,8 +158,7 @@ impl<'a> Splitter<'a> {
             self.close(inside, at)
         } else {
             self.rest = "";
-            let escaped = self.escapes && has_backslash(inside);
-            Token { text: inside, quoted: true, closed: false, escaped }
+            Token { text: inside, flags: QUOTED | OPEN | self.escaped(inside) }
         })
     }
 
@@ -165,18 +169,23 @@ impl<'a> Splitter<'a> {
         let inside = self.rest.strip_prefix('[')?;
         let bytes = inside.as_bytes();
         let end = memchr::memchr_iter(b']', bytes).find(|at| matches!(bytes.get(at + 1), None | Some(b' ')));
-        let closed = end.is_some();
+        let flags = if end.is_some() { 0 } else { OPEN };
         let end = end.unwrap_or(inside.len());
         self.rest = inside;
         let text = self.take(end, end + 1);
-        Some(Token { text, quoted: false, closed, escaped: false })
+        Some(Token { text, flags })
     }
 
     #[inline]
     fn close(&mut self, inside: &'a str, at: usize) -> Token<'a> {
         self.rest = inside;
         let text = self.take(at, at + 1);
-        Token { text, quoted: true, closed: true, escaped: self.escapes && has_backslash(text) }
+        Token { text, flags: QUOTED | self.escaped(text) }
+    }
+
+    #[inline]
+    fn escaped(&self, text: &str) -> u32 {
+        if self.escapes && has_backslash(text) { ESCAPED } else { 0 }
     }
 
     /// The rest up to `end`; goes on at `next`.
@@ -204,7 +213,7 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
 
 #[inline]
 fn has_backslash(text: &str) -> bool {
-    memchr::memchr(b'\\', text.as_bytes()).is_some()
+    text::find_byte(text.as_bytes(), b'\\').is_some()
 }
 
 /// Undoes the escapes of web servers' and load balancers' logs: `\xHH` (a byte), `\"`, `\\`, `\n`, `\r`, `\t`, `\b`,

@@ -26,6 +26,7 @@
 //! ```
 
 use crate::ecs::{Keyword, Text};
+use crate::text;
 use crate::{ObjectWriter, ParseError, Value, block, json};
 use std::borrow::Cow;
 
@@ -43,7 +44,7 @@ impl<'a> JsonText<'a> {
     /// A text of the parser's own, as it stands inside a JSON string.
     #[inline]
     pub fn from_raw(raw: &'a str) -> Self {
-        JsonText { raw, escaped: raw.contains('\\') }
+        JsonText { raw, escaped: text::has(raw, b'\\') }
     }
 
     /// The text between the quotes.
@@ -561,7 +562,7 @@ fn unescape(raw: &str) -> String {
     let unit = |text: &str| -> Option<u32> { u32::from_str_radix(text.get(..4)?, 16).ok() };
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((plain, escape)) = rest.split_once('\\') {
+    while let Some((plain, escape)) = text::cut_byte(rest, b'\\') {
         out.push_str(plain);
         let kind = escape.chars().next().unwrap_or('\\');
         rest = escape.get(kind.len_utf8()..).unwrap_or_default();

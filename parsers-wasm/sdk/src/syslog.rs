@@ -17,6 +17,7 @@
 //! ```
 
 use crate::quoted::some;
+use crate::text;
 use crate::text::cut;
 use crate::time::{self, Zone};
 use crate::{Context, Event, ObjectWriter, ParseError, ecs, json};
@@ -129,7 +130,8 @@ impl<'a> Head<'a> {
         working_directory: Option<&str>,
     ) {
         let path = self.program.filter(|program| program.starts_with('/'));
-        let name = path.and_then(|path| path.rsplit_once('/')).map(|(_, name)| name).or(self.program);
+        let name =
+            path.and_then(|path| text::cut_last_byte(path, b'/')).map(|(_, name)| name).or(self.program);
         event.set_some(ecs::PROCESS_NAME, name);
         if let Some(process) = self.process {
             event.set_integer(ecs::PROCESS_PID, process);
@@ -309,7 +311,7 @@ fn split_tag(rest: &str) -> (Option<&str>, Option<&str>, &str) {
     if name.is_empty() || name.len() > 64 {
         return nothing;
     }
-    let one_word = !name.contains(' ');
+    let one_word = !text::has(name, b' ');
     if rest.as_bytes().get(at) == Some(&b':') {
         // `a::b`, `http://` and `key:value` begin a text.
         return if one_word && (behind.is_empty() || behind.starts_with(' ')) {
@@ -318,8 +320,8 @@ fn split_tag(rest: &str) -> (Option<&str>, Option<&str>, &str) {
             nothing
         };
     }
-    let Some((process, behind)) = behind.split_once(']') else { return nothing };
-    if process.is_empty() || process.contains(' ') {
+    let Some((process, behind)) = text::cut_byte(behind, b']') else { return nothing };
+    if process.is_empty() || text::has(process, b' ') {
         return nothing;
     }
     let digits = process.bytes().all(|byte| byte.is_ascii_digit());
@@ -369,7 +371,7 @@ fn elements(text: &str) -> Option<Vec<Element<'_>>> {
         let mut parameters: Vec<(&str, Cow<'_, str>)> = Vec::new();
         rest = inside.get(end..)?.trim_start_matches(' ');
         while !rest.starts_with(']') {
-            let (name, behind) = rest.split_once('=')?;
+            let (name, behind) = text::cut_byte(rest, b'=')?;
             let behind = behind.trim_start_matches(' ').strip_prefix('"')?;
             let end = closing_quote(behind.as_bytes())?;
             let value = unescape(behind.get(..end)?);
@@ -407,7 +409,7 @@ fn closing_quote(bytes: &[u8]) -> Option<usize> {
 
 /// RFC 5424, section 6.3.3: a backslash escapes `"`, `\` and `]`, and is a character before anything else.
 fn unescape(value: &str) -> Cow<'_, str> {
-    if !value.contains('\\') {
+    if !text::has(value, b'\\') {
         return Cow::Borrowed(value);
     }
     let mut out = String::with_capacity(value.len());

@@ -4,6 +4,40 @@
 //! hundred bytes and a parser looks for a few short strings in it, so here the needle's first byte is searched and the
 //! rest compared.
 
+use crate::block;
+
+/// Where a byte first stands. Most fields end within one step.
+#[inline]
+pub fn find_byte(text: &[u8], byte: u8) -> Option<usize> {
+    if let Some(block) = text.first_chunk() {
+        let found = block::equal(block, byte);
+        if found != 0 {
+            return Some(found.trailing_zeros() as usize);
+        }
+    }
+    memchr::memchr(byte, text)
+}
+
+/// Whether a character, which must be ASCII, stands in the text.
+#[inline]
+pub fn has(text: &str, byte: u8) -> bool {
+    find_byte(text.as_bytes(), byte).is_some()
+}
+
+/// What stands before the first such character, which must be ASCII, and behind it.
+#[inline]
+pub fn cut_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = find_byte(text.as_bytes(), byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
+/// What stands before the last such character, which must be ASCII, and behind it.
+#[inline]
+pub fn cut_last_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memrchr(byte, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// Where `needle` first stands.
 #[inline]
 pub fn find(text: &str, needle: &str) -> Option<usize> {
@@ -48,6 +82,16 @@ mod tests {
                 assert_eq!(find_all(text, needle).collect::<Vec<_>>(), all, "{text} {needle}");
             }
             assert_eq!((find(text, ""), find_all(text, "").count()), (None, 0));
+            for padding in ["", "0123456789", "0123456789abcde", "0123456789abcdef0123456789"] {
+                let text = format!("{padding}{text}");
+                for byte in [b':', b' ', b'x'] {
+                    let character = char::from(byte);
+                    assert_eq!(find_byte(text.as_bytes(), byte), text.find(character), "{text}");
+                    assert_eq!(has(&text, byte), text.contains(character), "{text}");
+                    assert_eq!(cut_byte(&text, byte), text.split_once(character), "{text}");
+                    assert_eq!(cut_last_byte(&text, byte), text.rsplit_once(character), "{text}");
+                }
+            }
         }
     }
 }

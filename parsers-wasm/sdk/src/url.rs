@@ -14,6 +14,7 @@
 //! assert_eq!((url.path, url.query, url.extension()), (Some("/a/b.html"), Some("q=%20"), Some("html")));
 //! ```
 
+use crate::text;
 use crate::{Event, ecs};
 
 /// The parts of an absolute URL or of a request target, each as it stands, without its separators.
@@ -68,11 +69,11 @@ impl<'a> Url<'a> {
 
     fn set_authority(&mut self, authority: &'a str) {
         let mut host = authority;
-        if let Some((user, behind)) = authority.rsplit_once('@') {
-            self.username = present(user.split_once(':').map_or(user, |(name, _)| name));
+        if let Some((user, behind)) = text::cut_last_byte(authority, b'@') {
+            self.username = present(text::cut_byte(user, b':').map_or(user, |(name, _)| name));
             host = behind;
         }
-        if let Some((name, port)) = host.rsplit_once(':')
+        if let Some((name, port)) = text::cut_last_byte(host, b':')
             && (port.is_empty() || is_port(port))
             && (!name.starts_with('[') || name.ends_with(']'))
         {
@@ -90,7 +91,7 @@ impl<'a> Url<'a> {
         };
         let (path, tail) = text.split_at_checked(end).unwrap_or((text, ""));
         self.path = present(path);
-        let (before, fragment) = match tail.split_once('#') {
+        let (before, fragment) = match text::cut_byte(tail, b'#') {
             Some((before, fragment)) => (before, Some(fragment)),
             None => (tail, None),
         };
@@ -239,7 +240,7 @@ fn is_method(text: &str) -> bool {
 
 /// `HTTP/1.1`, `RTSP/1.0`
 fn is_protocol(text: &str) -> bool {
-    let Some((name, version)) = text.split_once('/') else { return false };
+    let Some((name, version)) = text::cut_byte(text, b'/') else { return false };
     !name.is_empty()
         && name.len() <= 8
         && name.bytes().all(|byte| byte.is_ascii_uppercase())

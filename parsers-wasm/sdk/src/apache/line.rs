@@ -1,6 +1,7 @@
 //! The parts of a line: brackets, then what the program says.
 
 use crate::quoted::some;
+use crate::text;
 use crate::text::cut;
 use crate::{ParseError, json};
 
@@ -96,7 +97,7 @@ impl<'a> Line<'a> {
             return false;
         }
         let (module, level) =
-            inside.split_once(':').map_or((None, inside), |(module, level)| (Some(module), level));
+            text::cut_byte(inside, b':').map_or((None, inside), |(module, level)| (Some(module), level));
         if is_level(level) {
             self.with_module = module.is_some();
             self.module = module.and_then(some);
@@ -120,9 +121,10 @@ impl<'a> Line<'a> {
     /// `mod_authz_core.c(820): `
     fn take_source(&mut self, rest: &'a str) -> &'a str {
         let source = cut(rest, "): ").and_then(|(head, behind)| {
-            let (file, line) = head.split_once('(')?;
-            let named = file.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "c" | "h" | "cpp"));
-            (named && !file.contains(' ') && json::is_integer(line.as_bytes()))
+            let (file, line) = text::cut_byte(head, b'(')?;
+            let named =
+                text::cut_last_byte(file, b'.').is_some_and(|(_, kind)| matches!(kind, "c" | "h" | "cpp"));
+            (named && !text::has(file, b' ') && json::is_integer(line.as_bytes()))
                 .then_some(((file, line), behind))
         });
         let Some((source, behind)) = source else { return rest };
@@ -133,7 +135,7 @@ impl<'a> Line<'a> {
     /// `(13)Permission denied: `
     fn take_status(&mut self, rest: &'a str) -> &'a str {
         let status = rest.strip_prefix('(').and_then(|inside| {
-            let (number, behind) = inside.split_once(')')?;
+            let (number, behind) = text::cut_byte(inside, b')')?;
             let (text, behind) = cut(behind, ": ")?;
             json::is_integer(number.as_bytes()).then_some((number, text, behind))
         });
@@ -194,7 +196,7 @@ fn is_level(level: &str) -> bool {
 
 /// `mpm_event:notice`
 fn is_module_and_level(inside: &str) -> bool {
-    inside.split_once(':').is_some_and(|(module, level)| {
+    text::cut_byte(inside, b':').is_some_and(|(module, level)| {
         module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && is_level(level)
     })
 }
@@ -203,7 +205,7 @@ fn is_module_and_level(inside: &str) -> bool {
 /// `(98)Address already in use: AH00072: …`, `httpd: Syntax error …`.
 fn is_own_message(text: &str) -> bool {
     let behind_status = text.strip_prefix('(').and_then(|inside| {
-        let (number, behind) = inside.split_once(')')?;
+        let (number, behind) = text::cut_byte(inside, b')')?;
         json::is_integer(number.as_bytes()).then_some(cut(behind, ": ")?.1)
     });
     cut(behind_status.unwrap_or(text), ": ").is_some_and(|(code, _)| is_code(code))

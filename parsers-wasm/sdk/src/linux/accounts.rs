@@ -4,6 +4,7 @@
 //! account `user.target.name`.
 
 use super::{Finding, present, quoted};
+use crate::text;
 use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Type};
 
@@ -57,7 +58,7 @@ impl<'a> Fields<'a> {
     fn read(text: &'a str) -> Self {
         let mut fields = Fields::default();
         for field in text.split(", ") {
-            let Some((name, value)) = field.split_once('=') else { continue };
+            let Some((name, value)) = text::cut_byte(field, b'=') else { continue };
             let value = present(value);
             match name {
                 "name" => fields.name = value,

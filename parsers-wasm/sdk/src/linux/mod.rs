@@ -14,6 +14,7 @@ mod session;
 mod sshd;
 
 use crate::syslog::{Head, Scope};
+use crate::text;
 use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs};
 
@@ -92,7 +93,7 @@ pub fn write_event(frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, 
 /// Reads the message of a program, and writes its details to the vendor's tree. `None` when it is not understood.
 fn understand<'a>(program: &str, text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     // Cron and others are named by their path; old PAM puts its module into the tag.
-    let name = program.rsplit_once('/').map_or(program, |(_, name)| name);
+    let name = text::cut_last_byte(program, b'/').map_or(program, |(_, name)| name);
     if let Some((service, module)) = cut(name, "(pam_") {
         return pam::understand_old(service, module.trim_end_matches(')'), text, event);
     }
@@ -120,7 +121,7 @@ fn strip_repeated(text: &str) -> (Option<&str>, &str) {
         let rest = text.trim_start_matches("--- ");
         let rest =
             rest.strip_prefix("message repeated ").or_else(|| rest.strip_prefix("last message repeated "))?;
-        let (times, behind) = rest.split_once(' ')?;
+        let (times, behind) = text::cut_byte(rest, b' ')?;
         if times.is_empty() || times.len() > 9 || !times.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }

@@ -2,6 +2,7 @@
 //! speak in.
 
 use super::{Finding, present};
+use crate::text;
 use crate::text::cut;
 use crate::{Category, Event, EventOutcome, ObjectWriter, Type};
 
@@ -43,7 +44,7 @@ impl<'a> Pairs<'a> {
         };
         pairs.user = user;
         for pair in text.split_ascii_whitespace() {
-            let Some((name, value)) = pair.split_once('=') else { continue };
+            let Some((name, value)) = text::cut_byte(pair, b'=') else { continue };
             let value = present(value);
             match name {
                 "logname" => pairs.logname = value,
@@ -71,10 +72,10 @@ impl<'a> Pairs<'a> {
 
 /// A message that begins with `pam_`.
 pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
-    let (module, rest) = text.split_once('(')?;
+    let (module, rest) = text::cut_byte(text, b'(')?;
     let (inside, message) = cut(rest, "): ")?;
-    let (service, phase) = inside.split_once(':').unwrap_or((inside, ""));
-    if module.contains(' ') || service.contains(' ') {
+    let (service, phase) = text::cut_byte(inside, b':').unwrap_or((inside, ""));
+    if text::has(module, b' ') || text::has(service, b' ') {
         return None;
     }
     describe(Stack { module, service, phase }, message, event)
@@ -162,7 +163,7 @@ fn message<'a>(
         return Some(Finding { user: present(user), reason: Some("could not identify password"), ..login() });
     }
     if let Some(rest) = text.strip_prefix("Consecutive login failures for user ") {
-        let (user, _) = rest.split_once(' ')?;
+        let (user, _) = text::cut_byte(rest, b' ')?;
         let reason = Some("consecutive login failures");
         return Some(Finding { user: present(user), reason, ..Finding::failed_login("account_locked") });
     }
@@ -180,7 +181,7 @@ fn message<'a>(
     if let Some(rest) = text.strip_prefix("received for user ") {
         // pam_sss: `received for user ana: 7 (Authentication failure)`
         let (user, rest) = cut(rest, ": ")?;
-        let reason = rest.split_once('(').map(|(_, reason)| reason.trim_end_matches(')'));
+        let reason = text::cut_byte(rest, b'(').map(|(_, reason)| reason.trim_end_matches(')'));
         return Some(Finding { user: present(user), reason, ..login() });
     }
     denied(text)

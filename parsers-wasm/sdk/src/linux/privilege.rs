@@ -1,6 +1,7 @@
 //! Programs that run a command with another user's rights: sudo, su, pkexec.
 
 use super::{Finding, detail, present};
+use crate::text;
 use crate::text::cut;
 use crate::{Category, Event, EventOutcome, Type};
 
@@ -12,7 +13,7 @@ const REFUSED: &[Category] = &[Category::Authentication, Category::Process];
 pub(super) fn sudo<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     let (user, rest) = cut(text, " : ")?;
     let user = user.trim();
-    if user.is_empty() || user.contains(' ') || rest.is_empty() {
+    if user.is_empty() || text::has(user, b' ') || rest.is_empty() {
         return None;
     }
     if let Some(more) = rest.strip_prefix("(command continued) ") {
@@ -67,7 +68,7 @@ impl<'a> SudoFields<'a> {
             }
             let (part, behind) = cut(rest, " ; ").unwrap_or((rest, ""));
             rest = behind;
-            let (slot, value) = match part.split_once('=') {
+            let (slot, value) = match text::cut_byte(part, b'=') {
                 Some(("HOST", value)) => (&mut fields.host, value),
                 Some(("TTY", value)) => (&mut fields.terminal, value),
                 Some(("CHROOT", value)) => (&mut fields.chroot, value),
@@ -147,15 +148,15 @@ fn switched(text: &str) -> Option<(&str, &str, Option<&str>, bool)> {
     let signed =
         rest.strip_prefix("+ ").map(|rest| (true, rest)).or_else(|| Some((false, rest.strip_prefix("- ")?)));
     if let Some((success, rest)) = signed {
-        let (terminal, who) = rest.split_once(' ')?;
-        let (user, effective) = who.split_once(':').or_else(|| who.split_once('-'))?;
+        let (terminal, who) = text::cut_byte(rest, b' ')?;
+        let (user, effective) = text::cut_byte(who, b':').or_else(|| text::cut_byte(who, b'-'))?;
         return Some((user, effective, present(terminal), success));
     }
     // BAD SU ana to root on /dev/ttyp0; ana to root on /dev/ttyp0
     let (success, rest) = rest.strip_prefix("BAD SU ").map_or((true, rest), |rest| (false, rest));
     let (who, terminal) = on(rest);
     let (user, effective) = cut(who, " to ")?;
-    let bare = !user.contains(' ') && !effective.contains(' ') && terminal.is_some();
+    let bare = !text::has(user, b' ') && !text::has(effective, b' ') && terminal.is_some();
     bare.then_some((user, effective, terminal, success))
 }
 

@@ -5,6 +5,7 @@
 //! what follows (a certificate's id) may be the peer's again.
 
 use super::{Finding, present};
+use crate::text;
 use crate::text::{cut, find_all};
 use crate::{Category, Event, EventOutcome, Type, ip_version};
 
@@ -87,7 +88,7 @@ pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Fin
 }
 
 fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> {
-    let (first, rest) = text.split_once(' ')?;
+    let (first, rest) = text::cut_byte(text, b' ')?;
     match first {
         "Accepted" | "Failed" | "Postponed" => attempt(first, rest, details),
         "Invalid" | "Illegal" => {
@@ -299,7 +300,7 @@ pub(super) fn refused(text: &str) -> Option<Finding<'_>> {
     let both = rest.rsplit_once(" (").and_then(|(name, inside)| Some((name, inside.strip_suffix(')')?)));
     let Some((name, address)) = both else { return Some(denied("connection_refused", rest, None, None)) };
     // The name may be the address again, or have the peer's user before it (RFC 1413).
-    let name = Some(name).filter(|name| ip_version(name).is_none() && !name.contains('@'));
+    let name = Some(name).filter(|name| ip_version(name).is_none() && !text::has(name, b'@'));
     Some(Finding { source_domain: name, ..denied("connection_refused", address, None, None) })
 }
 
@@ -307,8 +308,9 @@ pub(super) fn refused(text: &str) -> Option<Finding<'_>> {
 fn dropped(rest: &str) -> Option<Finding<'_>> {
     let (_, rest) = rest.strip_prefix("connection ")?.split_once("from [")?;
     let (address, rest) = cut(rest, "]:")?;
-    let (port, rest) = rest.split_once(' ')?;
-    let reason = cut(rest, "]:").and_then(|(_, behind)| behind.split_once(' ')).map(|(_, reason)| reason);
+    let (port, rest) = text::cut_byte(rest, b' ')?;
+    let reason =
+        cut(rest, "]:").and_then(|(_, behind)| text::cut_byte(behind, b' ')).map(|(_, reason)| reason);
     Some(denied("ssh_refused", address, Some(port), reason))
 }
 
@@ -415,7 +417,7 @@ fn after_colon(from: Endpoint<'_>) -> &str {
 }
 
 fn is_peer(word: &str) -> bool {
-    word == "UNKNOWN" || ip_version(word.split_once('%').map_or(word, |(ip, _)| ip)).is_some()
+    word == "UNKNOWN" || ip_version(text::cut_byte(word, b'%').map_or(word, |(ip, _)| ip)).is_some()
 }
 
 /// `[invalid user ]USER from ADDRESS …`
@@ -451,7 +453,7 @@ fn split_from(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
 fn split_port(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
     let mut found = find_all(text, " port ").filter_map(|at| {
         let (before, behind) = text.split_at_checked(at)?;
-        let (user, address) = before.rsplit_once(' ').unwrap_or(("", before));
+        let (user, address) = text::cut_last_byte(before, b' ').unwrap_or(("", before));
         let (port, rest) = port_number(behind)?;
         is_peer(address).then_some((user, Endpoint { address: Some(address), port: Some(port), rest }))
     });

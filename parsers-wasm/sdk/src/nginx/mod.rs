@@ -11,6 +11,7 @@ use crate::access::{unwrap_syslog, write_peer, write_service, write_url};
 use crate::network::split_host_port;
 use crate::quoted::some;
 use crate::syslog::Head;
+use crate::text;
 use crate::text::cut;
 use crate::url::Request;
 use crate::{Category, Event, EventOutcome, Kind, ParseError, Type, ecs, ip_version, json};
@@ -50,8 +51,8 @@ impl<'a> Line<'a> {
         if !is_level(level) {
             return Err(ParseError::bad_field("level", "none of nginx's eight levels"));
         }
-        let (process, rest) = rest.split_once('#').ok_or_else(|| ParseError::no_match(SHAPE))?;
-        let (thread, rest) = rest.split_once(':').ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (process, rest) = text::cut_byte(rest, b'#').ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (thread, rest) = text::cut_byte(rest, b':').ok_or_else(|| ParseError::no_match(SHAPE))?;
         if !json::is_integer(process.as_bytes()) || !json::is_integer(thread.as_bytes()) {
             return Err(ParseError::bad_field("PID#TID", "not numbers"));
         }
@@ -149,7 +150,7 @@ impl<'a> Attempt<'a> {
         let outcome = EventOutcome::Failure;
         if let Some(rest) = message.strip_prefix("client login failed: \"") {
             // What the authentication server answered, which may hold quotes.
-            let reason = rest.rsplit_once('"').map_or(rest, |(reason, _)| reason);
+            let reason = text::cut_last_byte(rest, b'"').map_or(rest, |(reason, _)| reason);
             return Some(Attempt { user: None, outcome, reason: Some(reason) });
         }
         let (user, rest) = message.strip_prefix("user \"")?.split_once('"')?;
@@ -163,7 +164,7 @@ impl<'a> Attempt<'a> {
 /// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`.
 fn connected(message: &str) -> Option<&str> {
     let (client, _) = cut(message.strip_prefix("client ")?, " connected to ")?;
-    (!client.contains(' ')).then_some(client)
+    (!text::has(client, b' ')).then_some(client)
 }
 
 fn relate(host: &str, event: &mut Event<'_>) {
@@ -184,7 +185,7 @@ fn is_failure(level: &str) -> bool {
 
 /// The last `(N: text)`: what the operating system answered.
 fn error_number(message: &str) -> Option<&str> {
-    let (number, _) = message.rsplit_once('(')?.1.split_once(": ")?;
+    let (number, _) = text::cut_last_byte(message, b'(')?.1.split_once(": ")?;
     (!number.is_empty() && number.len() <= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
         .then_some(number)
 }
