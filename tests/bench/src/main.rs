@@ -39,6 +39,9 @@ struct Arguments {
     /// Measure only rows whose name contains this.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Measure the parsers alone, not the whole path.
+    #[arg(long)]
+    parsers: bool,
 }
 
 /// Set for the run that is bound to one core.
@@ -82,11 +85,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             rows.extend(plain::measure(entry.name, &sample, arguments.rounds)?);
         }
     }
-    for name in objects::LOG_TYPES.iter().filter(|name| wanted(&objects::row_name(name))) {
+    let whole = |name: &str| !arguments.parsers && wanted(name);
+    for name in objects::LOG_TYPES.iter().filter(|name| whole(&objects::row_name(name))) {
         eprintln!("{} ...", objects::row_name(name));
         rows.push(objects::measure(name, &host, arguments.rounds)?);
     }
-    for name in index::LOG_TYPES.iter().filter(|name| wanted(&index::row_name(name))) {
+    for name in index::LOG_TYPES.iter().filter(|name| whole(&index::row_name(name))) {
         eprintln!("{} ...", index::row_name(name));
         rows.extend(index::measure(name, &host, arguments.rounds)?);
     }
