@@ -9,6 +9,7 @@ use memchr::memmem;
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::fmt;
 use std::hash::Hasher;
+use std::sync::LazyLock;
 
 /// Identifies a stream of an object, and keys the hashes of its frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,7 +258,10 @@ fn push_with_original(out: &mut Vec<u8>, event: &[u8], raw: &[u8]) {
 /// Whether an `event` object may have a member `original`: a cheap question, which many values answer with yes.
 fn may_name_original(event: &[u8]) -> bool {
     // The name may be written with escapes.
-    memmem::find(event, b"original\"").is_some() || memmem::find(event, b"\\u00").is_some()
+    // Made once: the object is so short that preparing the search would take longer than searching.
+    static ORIGINAL: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"original\""));
+    ORIGINAL.find(event).is_some()
+        || (memchr::memchr(b'\\', event).is_some() && memmem::find(event, b"\\u00").is_some())
 }
 
 /// The `event` object without the `original` that the parser put there.
