@@ -4,22 +4,26 @@
 //! batch of frames is in memory at a time, and the sink's pace is the reader's. Every frame gets one counted outcome
 //! and every event one counted end; the two sides are counted where they happen, never derived from one another.
 
+mod contract_batch;
+mod finish;
+mod sink;
+
+pub use contract_batch::with_contract_batch;
+pub use sink::{Delivered, Finished, FinishedEvent, ObjectSink, SetAside, SetAsideKind, SinkError};
+
 use crate::enrich::Enricher;
-use crate::event::{DocumentId, FrameClass, FrameId, Provenance, StreamId, push_finished};
+use crate::event::{FrameClass, FrameId, StreamId};
 use crate::ingest::stream::{
     ByteLedger, Damage, FrameBatch, FrameKind, FrameLimits, IngestError, Input, Item, ObjectReader,
     SourceOptions, StreamKey, Unparsed, UnparsedReason,
 };
 use crate::ledger::FrameState;
-use crate::parser::contract::{self, FramingKind, TimeZone, ZoneTransition};
-use crate::parser::json_scan::{DocumentLimits, Member, scan};
 use crate::parser::{Answer, EngineError, Verdict};
 use crate::redact::Redactor;
 use crate::route::{Location, ObjectRouter, Route, Router, locate};
-use crate::volume::{Decision, VolumeControl};
-use serde_json::{Map, Value};
+use crate::volume::VolumeControl;
+use finish::finish;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Which object, and which version of it.
@@ -50,113 +54,6 @@ pub struct Stages {
     pub enricher: Enricher,
     pub redactor: Redactor,
     pub volume: VolumeControl,
-}
-
-/// Where an object's events and rejected frames go.
-pub trait ObjectSink {
-    /// Whether documents shall carry `event.original`.
-    fn wants_original(&self) -> bool;
-    /// Takes a batch's events; says what became of each.
-    ///
-    /// # Errors
-    /// When the sink cannot take them: the object is then not acknowledged.
-    fn deliver(&mut self, batch: &Finished<'_>) -> Result<Delivered, SinkError>;
-    /// Keeps a frame that gave no event and must not be lost.
-    ///
-    /// # Errors
-    /// As [`ObjectSink::deliver`].
-    fn set_aside(&mut self, frame: &SetAside<'_>) -> Result<(), SinkError>;
-}
-
-/// Why a sink cannot go on. Carries the sink's own error.
-pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The events of one batch of frames, ready for delivery.
-#[derive(Debug)]
-pub struct Finished<'a> {
-    pub object: &'a ObjectRef,
-    pub route: &'a Route,
-    pub frames: &'a FrameBatch,
-    pub origin: &'a Origin,
-    /// Documents laid end to end.
-    pub text: Vec<u8>,
-    pub events: Vec<FinishedEvent>,
-}
-
-/// One event of a [`Finished`] batch.
-#[derive(Debug)]
-pub struct FinishedEvent {
-    pub id: DocumentId,
-    pub frame_id: FrameId,
-    /// Index of the frame in the batch.
-    pub frame: u32,
-    /// Number of the event in its frame.
-    pub number: u32,
-    /// `@timestamp`, nanoseconds since 1970.
-    pub timestamp: i64,
-    /// Where the document stands in [`Finished::text`].
-    pub document: Range<usize>,
-    pub decision: Decision,
-    /// The original after redaction, where that changed it; the inner `None`: withheld.
-    pub redacted_original: Option<Option<Vec<u8>>>,
-}
-
-impl Finished<'_> {
-    /// An event's document.
-    pub fn document(&self, event: &FinishedEvent) -> &[u8] {
-        self.text.get(event.document.clone()).unwrap_or_default()
-    }
-
-    /// The raw bytes that an event came from, unless a redaction withholds them.
-    pub fn original<'s>(&'s self, event: &'s FinishedEvent) -> Option<&'s [u8]> {
-        match &event.redacted_original {
-            Some(redacted) => redacted.as_deref(),
-            None => Some(self.frames.frame(event.frame as usize)),
-        }
-    }
-}
-
-/// What became of a batch's events, as the sinks acknowledge it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Delivered {
-    pub indexed: u64,
-    pub archived_only: u64,
-    pub reduced: u64,
-    pub dead_lettered: u64,
-}
-
-/// A frame that goes to quarantine, or waits.
-#[derive(Debug)]
-pub struct SetAside<'a> {
-    pub object: &'a ObjectRef,
-    pub route: Option<&'a Route>,
-    pub origin: &'a Origin,
-    pub frame_id: FrameId,
-    /// Byte offset in the decompressed stream.
-    pub offset: u64,
-    /// Decompressed bytes that the frame took.
-    pub length: u64,
-    pub raw: &'a [u8],
-    /// Whether `raw` is all of it.
-    pub complete: bool,
-    pub kind: SetAsideKind,
-    pub reason: String,
-    pub header: Option<&'a str>,
-    pub framing: FrameKind,
-    pub wrapped: Option<&'a crate::ingest::stream::Wrapped>,
-}
-
-/// Why a frame was set aside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetAsideKind {
-    /// The parser could not parse it.
-    Malformed,
-    /// The parser broke its bounds on it.
-    Condemned,
-    /// It could not be framed.
-    Damaged,
-    /// Its parser's breaker is open.
-    Waiting,
 }
 
 /// Where a stream comes from, as key, wrapper and configuration say.
@@ -467,167 +364,8 @@ fn undelivered(object: &ObjectRef, source: SinkError) -> PipelineError {
     PipelineError::Deliver { bucket: object.bucket.clone(), key: object.key.clone(), source }
 }
 
-/// Adds what is the host's, and decides about every event.
-#[expect(clippy::too_many_arguments, reason = "the parts of one batch, each used once")]
-fn finish<'a>(
-    stages: &Stages,
-    wants_original: bool,
-    object: &'a ObjectRef,
-    batch: &'a FrameBatch,
-    answer: &Answer,
-    ids: &[FrameId],
-    origin: &'a Origin,
-    route: &'a Route,
-) -> Finished<'a> {
-    let manifest = route.parser.manifest();
-    let member = batch.stream.member.as_deref();
-    let parser = (manifest.name.as_str(), manifest.version.as_str(), route.parser.digest());
-    let provenance = Provenance::new(&object.bucket, &object.key, member, &route.log_type, parser);
-    let plain = stages.enricher.is_idle()
-        && stages.redactor.is_idle(&route.log_type)
-        && stages.volume.is_idle(&route.log_type);
-    let mut text = Vec::with_capacity(answer.documents.len() + answer.entries.len() * 400);
-    let mut events = Vec::with_capacity(answer.entries.len());
-    for entry in &answer.entries {
-        let Some(&frame_id) = ids.get(entry.frame as usize) else { continue };
-        let offset = batch.positions.get(entry.frame as usize).map_or(0, |position| position.offset);
-        let raw = batch.frame(entry.frame as usize);
-        let id = frame_id.document(entry.number);
-        let start = text.len();
-        let (mut decision, mut redacted_original) = (Decision::Index, None);
-        if plain {
-            let original = wants_original.then_some(raw);
-            let (document, members) = (answer.document(entry), answer.members_of(entry));
-            push_finished(&mut text, document, members, &frame_id, offset, &provenance, original);
-        } else {
-            let changed = change(stages, answer.document(entry), origin, route, id, raw);
-            decision = changed.decision;
-            let original = changed.original.as_ref().map_or(Some(raw), |redacted| redacted.as_deref());
-            let (document, members) = (changed.document.as_slice(), changed.members.as_slice());
-            let original = original.filter(|_| wants_original);
-            push_finished(&mut text, document, members, &frame_id, offset, &provenance, original);
-            redacted_original = changed.original;
-        }
-        events.push(FinishedEvent {
-            id,
-            frame_id,
-            frame: entry.frame,
-            number: entry.number,
-            timestamp: entry.timestamp,
-            document: start..text.len(),
-            decision,
-            redacted_original,
-        });
-    }
-    Finished { object, route, frames: batch, origin, text, events }
-}
-
-/// An event that was looked into.
-struct Changed {
-    document: Vec<u8>,
-    members: Vec<Member>,
-    decision: Decision,
-    /// As [`FinishedEvent::redacted_original`].
-    original: Option<Option<Vec<u8>>>,
-}
-
-/// Enrichment, the volume decision (on what the event says), and redaction, last, of everything that was added.
-fn change(
-    stages: &Stages,
-    document: &[u8],
-    origin: &Origin,
-    route: &Route,
-    id: DocumentId,
-    raw: &[u8],
-) -> Changed {
-    // The answer was checked: it is an object.
-    let mut event: Map<String, Value> = serde_json::from_slice(document).unwrap_or_default();
-    stages.enricher.enrich(&mut event);
-    let account =
-        event.get("cloud").and_then(|cloud| cloud.get("account")?.get("id")?.as_str()).map(str::to_owned);
-    let account = account.as_deref().or(origin.account.as_deref());
-    let decision = stages.volume.decide(&route.log_type, account, &event, id);
-    let original = if stages.redactor.is_idle(&route.log_type) {
-        None
-    } else {
-        let redacted = stages.redactor.redact(&route.log_type, account, &mut event, raw);
-        (redacted.as_deref() != Some(raw)).then_some(redacted)
-    };
-    // Writing to a Vec cannot fail, and what was parsed can be written.
-    let document = serde_json::to_vec(&event).unwrap_or_else(|_| b"{}".to_vec());
-    let mut members = Vec::new();
-    let _ = scan(&document, DocumentLimits { fields: u32::MAX, depth: 64 }, &mut members);
-    Changed { document, members, decision, original }
-}
-
 fn frame_id(stream: &StreamId, batch: &FrameBatch, index: usize) -> FrameId {
     let offset = batch.positions.get(index).map_or(0, |position| position.offset);
     let envelope = batch.wrapped.get(index).and_then(|wrapped| wrapped.envelope);
     stream.frame(FrameClass::Frame, offset, envelope.map(|envelope| (envelope.offset, envelope.index)))
-}
-
-fn pairs(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
-    pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
-}
-
-/// Lends a batch of frames to `run` in the shape of the contract.
-pub fn with_contract_batch<T>(
-    object: &ObjectRef,
-    origin: &Origin,
-    route: &Route,
-    batch: &FrameBatch,
-    run: impl FnOnce(&contract::Batch<'_>) -> T,
-) -> T {
-    let stream = &origin.stream;
-    let attributes = pairs(&stream.attributes);
-    let transitions: Vec<ZoneTransition> = route
-        .zone
-        .transitions
-        .iter()
-        .map(|(at, offset)| ZoneTransition { at: *at, offset: *offset })
-        .collect();
-    let wrapped_attributes: Vec<Vec<(&str, &str)>> =
-        batch.wrapped.iter().map(|wrapped| pairs(&wrapped.attributes)).collect();
-    let wrapped: Vec<contract::Wrapped<'_>> = batch
-        .wrapped
-        .iter()
-        .zip(&wrapped_attributes)
-        .map(|(wrapped, attributes)| contract::Wrapped {
-            id: wrapped.id.as_deref(),
-            time: wrapped.time_ns,
-            attributes,
-        })
-        .collect();
-    run(&contract::Batch {
-        origin: contract::Origin {
-            account: origin.account.as_deref(),
-            region: origin.region.as_deref(),
-            bucket: &object.bucket,
-            key: &object.key,
-            version_id: Some(&object.version),
-            archive_member: stream.member.as_deref(),
-            log_type: &route.log_type,
-            team: origin.team.as_deref(),
-            log_group: stream.log_group.as_deref(),
-            log_stream: stream.log_stream.as_deref(),
-            container: stream.container.as_deref(),
-            host: origin.host.as_deref(),
-            attributes: &attributes,
-        },
-        reference_time: origin.reference_time,
-        time_zone: TimeZone {
-            name: &route.zone.name,
-            initial_offset: route.zone.initial_offset,
-            transitions: &transitions,
-        },
-        framing: match batch.kind {
-            FrameKind::Text => FramingKind::Text,
-            FrameKind::Json => FramingKind::Json,
-            FrameKind::ParquetRow => FramingKind::ParquetRow,
-        },
-        header: batch.header.as_deref(),
-        frames: &batch.bytes,
-        ends: &batch.ends,
-        wrapped: &wrapped,
-    })
 }

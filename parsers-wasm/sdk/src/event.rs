@@ -6,77 +6,13 @@
 //! table's order and pay for nothing, and both give the same bytes.
 
 use crate::ecs::{self, AnyField, Field, Ip, Keyword, KeywordList, Long};
+use crate::endpoint::{Endpoint, ip_version, without_zone};
 use crate::joint::{self, Joints};
 use crate::json::{self, ObjectWriter};
 use crate::reader::JsonText;
-use crate::text;
+use crate::related::Related;
 use crate::value::{Category, Instant, Kind, Type, Value};
-use crate::{Context, block, short};
-use std::net::Ipv6Addr;
-
-/// The four fields that say who an endpoint is.
-#[derive(Debug, Clone, Copy)]
-pub struct Endpoint {
-    address: Field<Keyword>,
-    ip: Field<Ip>,
-    port: Field<Long>,
-    domain: Field<Keyword>,
-}
-/// `source.*`
-pub const SOURCE: Endpoint = Endpoint {
-    address: ecs::SOURCE_ADDRESS,
-    ip: ecs::SOURCE_IP,
-    port: ecs::SOURCE_PORT,
-    domain: ecs::SOURCE_DOMAIN,
-};
-/// `destination.*`
-pub const DESTINATION: Endpoint = Endpoint {
-    address: ecs::DESTINATION_ADDRESS,
-    ip: ecs::DESTINATION_IP,
-    port: ecs::DESTINATION_PORT,
-    domain: ecs::DESTINATION_DOMAIN,
-};
-/// `client.*`
-pub const CLIENT: Endpoint = Endpoint {
-    address: ecs::CLIENT_ADDRESS,
-    ip: ecs::CLIENT_IP,
-    port: ecs::CLIENT_PORT,
-    domain: ecs::CLIENT_DOMAIN,
-};
-/// `server.*`
-pub const SERVER: Endpoint = Endpoint {
-    address: ecs::SERVER_ADDRESS,
-    ip: ecs::SERVER_IP,
-    port: ecs::SERVER_PORT,
-    domain: ecs::SERVER_DOMAIN,
-};
-
-/// Whether a text is an IP address, and which version. No zone index, no brackets, no port.
-#[inline]
-pub fn ip_version(text: &str) -> Option<u8> {
-    if is_ipv4(text.as_bytes()) {
-        Some(4)
-    } else if text.len() <= 45
-        && memchr::memchr(b':', text.as_bytes()).is_some()
-        && text.parse::<Ipv6Addr>().is_ok()
-    {
-        Some(6)
-    } else {
-        None
-    }
-}
-
-/// The address before the zone index of RFC 4007, as in `fe80::1%eth0`.
-pub(crate) fn without_zone(text: &str) -> Option<&str> {
-    let (address, _) = text::cut_byte(text, b'%')?;
-    (ip_version(address) == Some(6)).then_some(address)
-}
-
-/// Dotted decimal, four octets, no leading zeros (as RFC 6943, section 3.1.1 calls strict).
-#[inline]
-fn is_ipv4(text: &[u8]) -> bool {
-    block::of_short(text).is_some_and(|block| block::is_ipv4(&block, text.len()))
-}
+use crate::{Context, short};
 
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -84,41 +20,6 @@ struct Span {
     late: bool,
     start: u32,
     end: u32,
-}
-
-/// A set of strings in the order in which they came, as they stand in JSON, for `related.*`.
-#[derive(Debug, Default)]
-struct Related {
-    /// `"a","b"`
-    text: Vec<u8>,
-    ends: Vec<u32>,
-}
-
-impl Related {
-    fn add(&mut self, value: &str) {
-        if value.is_empty() || value == "-" {
-            return;
-        }
-        let start = self.text.len() + usize::from(!self.ends.is_empty());
-        if !self.ends.is_empty() {
-            self.text.push(b',');
-        }
-        json::push_string(&mut self.text, value);
-        let mut from = 0;
-        for &end in &self.ends {
-            if self.text.get(from..end as usize) == self.text.get(start..) {
-                self.text.truncate(start - 1);
-                return;
-            }
-            from = end as usize + 1;
-        }
-        self.ends.push(self.text.len() as u32);
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-    }
 }
 
 /// One event, written field by field.
@@ -594,14 +495,14 @@ impl<'a> Event<'a> {
 
     #[inline]
     fn write_list(&mut self, field: Field<KeywordList>, of: impl Fn(&mut Self) -> &mut Related) {
-        if of(self).ends.is_empty() {
+        if of(self).is_empty() {
             return;
         }
         let list = std::mem::take(of(self));
         let (late, start) = self.open(field.index);
         let out = if late { &mut self.late } else { &mut self.out };
         out.push(b'[');
-        json::push(out, &list.text);
+        json::push(out, list.text());
         out.push(b']');
         self.close(field.index, late, start);
         *of(self) = list;

@@ -37,6 +37,7 @@ mod block;
 pub mod columns;
 pub mod continuation;
 pub mod ecs;
+mod endpoint;
 mod event;
 pub mod fit;
 mod frame;
@@ -48,6 +49,7 @@ pub mod nginx;
 pub mod positional;
 pub mod quoted;
 pub mod reader;
+mod related;
 mod run;
 mod short;
 pub mod syslog;
@@ -61,7 +63,8 @@ pub use bindings::exports::weir::parser::parsing::{
     Batch, FramingKind, MalformedReason, Origin, Outcome as FrameOutcome, Parsed, SkipReason, TimeZone,
     Wrapped, ZoneTransition,
 };
-pub use event::{CLIENT, DESTINATION, Endpoint, Event, SERVER, SOURCE, ip_version};
+pub use endpoint::{CLIENT, DESTINATION, Endpoint, SERVER, SOURCE, ip_version};
+pub use event::Event;
 pub use frame::{Context, Frame};
 pub use json::ObjectWriter;
 pub use run::parse_batch;
