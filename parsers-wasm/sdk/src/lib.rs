@@ -63,7 +63,7 @@ pub use event::{
     CLIENT, Category, DESTINATION, Decimal, Endpoint, Event, EventOutcome, Instant, Joined, Kind, SERVER,
     SOURCE, Type, Value, ip_version,
 };
-pub use frame::{Context, Frame};
+pub use frame::{Context, Frame, without_padding};
 pub use json::ObjectWriter;
 pub use run::parse_batch;
 

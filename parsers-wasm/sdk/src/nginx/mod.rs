@@ -97,10 +97,10 @@ impl<'a> Line<'a> {
         event.set_some(ecs::HTTP_REQUEST_METHOD, request.method);
         event.set_some(ecs::HTTP_REQUEST_REFERRER, happened.referrer);
         // What the client asked for, as in its request; a name that a server block has may be a pattern.
-        let host = happened.host.and_then(some).map(split_host_port);
+        let host = happened.host.and_then(some);
         write_url(request, host, event);
-        if let Some((name, _)) = host {
-            relate(name, event);
+        if let Some(host) = host {
+            relate(split_host_port(host).0, event);
         }
         // The mail proxy says who logs in.
         if let Some(name) = attempt.and_then(|attempt| attempt.user).or(happened.login) {
