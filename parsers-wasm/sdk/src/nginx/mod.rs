@@ -160,9 +160,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`.
+/// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`, `client 192.0.2.1 closed keepalive connection`.
 fn connected(message: &str) -> Option<&str> {
-    let (client, _) = cut(message.strip_prefix("client ")?, " connected to ")?;
+    let rest = message.strip_prefix("client ")?;
+    let (client, _) = cut(rest, " connected to ").or_else(|| cut(rest, " closed keepalive connection"))?;
     (!client.contains(' ')).then_some(client)
 }
 
