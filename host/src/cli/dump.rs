@@ -120,7 +120,7 @@ pub(super) fn check_log_type(host: &Host, log_type: &str) -> anyhow::Result<()> 
 }
 
 fn report(counts: &Counts, set_aside: &BTreeMap<String, u64>, key: &str) {
-    eprintln!(
+    view::say(&format!(
         "{} frames: {} parsed, {} skipped, {} malformed, {} waiting, {} unrouted; {} events",
         counts.bytes.frame_count,
         counts.parsed,
@@ -129,12 +129,14 @@ fn report(counts: &Counts, set_aside: &BTreeMap<String, u64>, key: &str) {
         counts.waiting,
         counts.unrouted,
         counts.events
-    );
+    ));
     for (reason, count) in set_aside {
-        eprintln!("  {count} × {}", view::printable(reason, false));
+        view::say(&format!("  {count} × {}", view::printable(reason, false)));
     }
     if counts.unrouted > 0 {
         let key = view::printable(key, false);
-        eprintln!("  no parser takes {key}; name its log type with --log-type, or ask `weir route explain`");
+        view::say(&format!(
+            "  no parser takes {key}; name its log type with --log-type, or ask `weir route explain`"
+        ));
     }
 }

@@ -115,11 +115,11 @@ fn followed(store: &Store) -> anyhow::Result<HashSet<PathBuf>> {
 /// Says that days of the index are gone, and how they come back.
 fn tell_lost(days: &BTreeSet<Date>) {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return };
-    eprintln!(
+    view::say(&format!(
         "the index has lost {} of the days of these objects ({first} to {last}), and objects that are done are not \
          read again: run the same command with `--again` to fill it",
         days.len()
-    );
+    ));
 }
 
 /// The data folder: the command line's, else the configuration's.
@@ -254,7 +254,7 @@ fn finish(failures: Vec<(String, anyhow::Error)>) -> anyhow::Result<()> {
     let mut first = None;
     for (name, error) in failures {
         if !name.is_empty() {
-            eprintln!("not processed: {}", view::printable(&format!("{name}: {error:#}"), false));
+            view::say(&format!("not processed: {}", view::printable(&format!("{name}: {error:#}"), false)));
         }
         first.get_or_insert(error);
     }

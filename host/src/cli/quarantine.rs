@@ -184,11 +184,11 @@ fn show(ledger: &Ledger, id: &str, raw: bool) -> anyhow::Result<()> {
     writeln!(stdout(), "{}", serde_json::to_string_pretty(&json!({ "entry": entry }))?)?;
     writeln!(stdout(), "{}", view::printable(&String::from_utf8_lossy(bytes), true))?;
     if !entry.complete {
-        eprintln!(
+        view::say(&format!(
             "only the first {} of {} bytes are kept; the object has the rest",
             bytes.len(),
             entry.length
-        );
+        ));
     }
     Ok(())
 }
