@@ -65,15 +65,14 @@ pub fn list(config: &Config, paths: &[PathBuf], without: &[PathBuf]) -> Result<L
             .iter()
             .filter(|(_, root)| real.starts_with(root))
             .max_by_key(|(_, root)| root.components().count());
-        let (bucket, root) = match owner {
-            Some((name, root)) => (name.clone(), Root::Folder(root.clone())),
-            None => {
-                let around = folders.iter().filter(|folder| real.starts_with(folder));
-                let outermost = around.min_by_key(|folder| folder.components().count());
-                let root =
-                    outermost.map_or_else(|| Root::AsGiven(path.clone()), |root| Root::Folder(root.clone()));
-                (LOCAL_BUCKET.to_owned(), root)
-            }
+        let (bucket, root) = if let Some((name, root)) = owner {
+            (name.clone(), Root::Folder(root.clone()))
+        } else {
+            let around = folders.iter().filter(|folder| real.starts_with(folder));
+            let outermost = around.min_by_key(|folder| folder.components().count());
+            let root =
+                outermost.map_or_else(|| Root::AsGiven(path.clone()), |root| Root::Folder(root.clone()));
+            (LOCAL_BUCKET.to_owned(), root)
         };
         walk.visit(&real, &bucket, &root);
     }
