@@ -298,6 +298,56 @@ fn a_log_cannot_steer_the_terminal() {
     assert_eq!(found[0]["user"]["name"], user);
 }
 
+/// `weir ledger show --json | head`: the end of the pipe is no failure, least of all a panic.
+#[test]
+fn a_reader_that_has_enough_ends_a_command_without_an_error() {
+    let place = Place::new();
+    for number in 0..300 {
+        place.log(&format!("web/{number}/nginx-access.log"), format!("no access log line {number}\n"));
+    }
+    place.run(&["ingest", "logs", "--json"]).expect(0);
+    for arguments in [
+        &["ledger", "show", "--json"][..],
+        &["quarantine", "list", "--json"],
+        &["search", "*", "--json"],
+        &["parser", "list"],
+        &["config", "show"],
+        &["route", "explain", "x"],
+        &["ingest", "logs"],
+    ] {
+        let mut command = place.command(arguments);
+        let mut child = command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ended = super::place::outcome(child.wait_with_output().unwrap()).expect(0);
+        assert_eq!(ended.err, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn dump_says_when_its_file_changed_while_it_was_read() {
+    let place = Place::new();
+    let path = place.log(&flow_key("growing"), super::logs::flows(0..20_000));
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let dumped = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                std::io::Write::write_all(&mut file, b"x").unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        });
+        let dumped = place.run(&["dump", path.to_str().unwrap()]);
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        dumped
+    });
+    let dumped = dumped.expect(1);
+    assert!(dumped.err.contains("changed while it was read"), "{}", dumped.err);
+}
+
 #[test]
 fn dump_reads_pipes_and_never_empties_its_own_input() {
     let place = Place::new();

@@ -12,6 +12,7 @@ use indicatif::HumanBytes;
 use jiff::ToSpan;
 use jiff::civil::Date;
 use serde_json::json;
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 /// Look after the Parquet archive.
@@ -89,16 +90,22 @@ pub(super) fn run(
 fn join(store: &Store, options: &JoinOptions, json: bool) -> anyhow::Result<()> {
     let joined = store.join_archive(options)?;
     if json {
-        println!(
+        writeln!(
+            stdout(),
             "{}",
             json!({ "partitions": joined.partitions, "from": joined.from, "to": joined.to, "rows": joined.rows })
-        );
+        )?;
         return Ok(());
     }
-    println!(
+    writeln!(
+        stdout(),
         "{} partitions up to {}: {} files joined into {}, {} rows",
-        joined.partitions, options.up_to, joined.from, joined.to, joined.rows
-    );
+        joined.partitions,
+        options.up_to,
+        joined.from,
+        joined.to,
+        joined.rows
+    )?;
     Ok(())
 }
 
@@ -112,14 +119,18 @@ fn list(folder: &Path, json: bool) -> anyhow::Result<()> {
         let size = |file: &String| std::fs::metadata(folder.join(file)).map_or(0, |m| m.len());
         let bytes: u64 = files.iter().map(size).sum();
         if json {
-            println!("{}", json!({ "partition": partition, "files": files.len(), "bytes": bytes }));
+            writeln!(
+                stdout(),
+                "{}",
+                json!({ "partition": partition, "files": files.len(), "bytes": bytes })
+            )?;
         } else {
             let name = partition.strip_prefix("archive/").unwrap_or(&partition).to_owned();
             rows.push([name, files.len().to_string(), HumanBytes(bytes).to_string()]);
         }
     }
     if !json {
-        println!("{}", view::table(["partition", "files", "size"], rows));
+        writeln!(stdout(), "{}", view::table(["partition", "files", "size"], rows))?;
     }
     Ok(())
 }

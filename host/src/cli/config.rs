@@ -3,6 +3,7 @@
 use super::view;
 use crate::config::Config;
 use crate::host::Host;
+use std::io::{Write, stdout};
 use std::path::Path;
 
 /// Check or show the configuration.
@@ -30,11 +31,12 @@ pub(super) fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> 
             for source in &host.config.sources {
                 let path = host.config.resolve(&source.path);
                 if !path.is_dir() {
-                    println!(
+                    writeln!(
+                        stdout(),
                         "note: the folder {} of source `{}` does not exist yet",
                         path.display(),
                         source.name
-                    );
+                    )?;
                 }
             }
             if let Some(error) = host.misnamed().into_iter().next() {
@@ -48,10 +50,10 @@ pub(super) fn run(command: &Command, path: Option<&Path>) -> anyhow::Result<()> 
                 ["redactions".to_owned(), host.config.redactions.len().to_string()],
                 ["data".to_owned(), host.config.resolve(&host.config.data).display().to_string()],
             ];
-            println!("{}\nthe configuration is right", view::table(["setting", "value"], rows));
+            writeln!(stdout(), "{}\nthe configuration is right", view::table(["setting", "value"], rows))?;
         }
-        Command::Show { json: true } => println!("{}", serde_json::to_string(&config)?),
-        Command::Show { json: false } => print!("{}", toml::to_string_pretty(&config)?),
+        Command::Show { json: true } => writeln!(stdout(), "{}", serde_json::to_string(&config)?)?,
+        Command::Show { json: false } => write!(stdout(), "{}", toml::to_string_pretty(&config)?)?,
     }
     Ok(())
 }

@@ -4,8 +4,9 @@ use super::view;
 use crate::config::Config;
 use crate::event::object_id;
 use crate::host::{Host, HostError};
-use crate::ingest::source::{LOCAL_BUCKET, content_version, list, modified_nanoseconds};
+use crate::ingest::source::{LOCAL_BUCKET, list, modified_nanoseconds};
 use crate::ingest::stream::Input;
+use crate::local::WholeFile;
 use crate::output::documents::{DocumentWriter, Format, IndexNames};
 use crate::pipeline::{Counts, ObjectRef};
 use anyhow::{Context, ensure};
@@ -49,7 +50,7 @@ pub(super) fn run(
     }
     let (object, file) = open_object(&host.config, &arguments.path)?;
     let out: Box<dyn Write> = match &arguments.output {
-        Some(path) => Box::new(create(path, &file)?),
+        Some(path) => Box::new(create(path, &file.content()?)?),
         None => Box::new(stdout().lock()),
     };
     let names = IndexNames::new(&host.config.index);
@@ -59,8 +60,11 @@ pub(super) fn run(
         arguments.original,
         names,
     );
-    let input = Input::File(file);
-    let counts = host.pipeline().process(&object, input, arguments.log_type.as_deref(), &mut writer)?;
+    let input = Input::File(file.content()?);
+    let counts = host.pipeline().process(&object, input, arguments.log_type.as_deref(), &mut writer);
+    // Before anything that failed: a file that changed is the likelier cause.
+    file.check_unchanged().context("what was written of it is not to be relied upon")?;
+    let counts = counts?;
     let set_aside = writer.finish()?;
     report(&counts, &set_aside, &object.key);
     Ok(())
@@ -68,7 +72,7 @@ pub(super) fn run(
 
 /// The file as an object. What a pipe holds (`-`, `/dev/stdin`, a named pipe) is written to a temporary file first,
 /// since some formats have their directory at their end.
-fn open_object(config: &Config, path: &Path) -> anyhow::Result<(ObjectRef, File)> {
+fn open_object(config: &Config, path: &Path) -> anyhow::Result<(ObjectRef, WholeFile)> {
     let path = if path == Path::new("-") { Path::new("/dev/stdin") } else { path };
     let unreadable = || format!("cannot read {}; check that it exists and may be read", path.display());
     let metadata = std::fs::metadata(path).with_context(unreadable)?;
@@ -79,16 +83,13 @@ fn open_object(config: &Config, path: &Path) -> anyhow::Result<(ObjectRef, File)
         std::io::copy(&mut pipe, &mut file).with_context(|| format!("cannot read {}", path.display()))?;
         file.rewind()?;
         let key = path.display().to_string().trim_start_matches('/').to_owned();
-        (LOCAL_BUCKET.to_owned(), key, file)
+        (LOCAL_BUCKET.to_owned(), key, WholeFile::of(file, path)?)
     } else {
         let objects = list(config, &[path.to_owned()], &[])?.objects;
         let local = objects.into_iter().next().with_context(|| format!("{} is no file", path.display()))?;
-        let file = File::open(&local.path).with_context(unreadable)?;
-        (local.bucket, local.key, file)
+        (local.bucket, local.key, WholeFile::open(&local.path)?)
     };
-    let mut content = &file;
-    let version = content_version(content).with_context(unreadable)?;
-    content.rewind()?;
+    let version = file.version.clone();
     let id = object_id(&bucket, &key, &version);
     let object = ObjectRef { bucket, key, version, id, modified: modified_nanoseconds(&metadata), base: 0 };
     Ok((object, file))
@@ -119,7 +120,7 @@ pub(super) fn check_log_type(host: &Host, log_type: &str) -> anyhow::Result<()> 
 }
 
 fn report(counts: &Counts, set_aside: &BTreeMap<String, u64>, key: &str) {
-    eprintln!(
+    view::say(&format!(
         "{} frames: {} parsed, {} skipped, {} malformed, {} waiting, {} unrouted; {} events",
         counts.bytes.frame_count,
         counts.parsed,
@@ -128,12 +129,14 @@ fn report(counts: &Counts, set_aside: &BTreeMap<String, u64>, key: &str) {
         counts.waiting,
         counts.unrouted,
         counts.events
-    );
+    ));
     for (reason, count) in set_aside {
-        eprintln!("  {count} × {}", view::printable(reason, false));
+        view::say(&format!("  {count} × {}", view::printable(reason, false)));
     }
     if counts.unrouted > 0 {
         let key = view::printable(key, false);
-        eprintln!("  no parser takes {key}; name its log type with --log-type, or ask `weir route explain`");
+        view::say(&format!(
+            "  no parser takes {key}; name its log type with --log-type, or ask `weir route explain`"
+        ));
     }
 }

@@ -11,6 +11,7 @@ use crate::store::{Store, folders, is_store_failure};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::civil::Date;
 use std::collections::{BTreeSet, HashSet};
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -98,12 +99,11 @@ pub(super) fn run(
     records.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key)));
     let mut totals = Totals::default();
     records.iter().for_each(|record| totals.add(record));
-    report(&records, &totals, arguments.json)?;
-    if let (Some(first), Some(last), false) = (removed.first(), removed.last(), arguments.json) {
-        println!("days past `index.retention-days` left the index: {} ({first} to {last})", removed.len());
-    }
+    let reported = report(&records, &totals, &removed, arguments.json);
     tell_lost(&run.lost.into_inner().unwrap_or_else(PoisonError::into_inner));
-    finish(failures)
+    // That nobody reads the report (`| head`) must not hide what failed.
+    finish(failures)?;
+    reported
 }
 
 /// Where the files lie that `weir run` has read as they grew.
@@ -115,11 +115,11 @@ fn followed(store: &Store) -> anyhow::Result<HashSet<PathBuf>> {
 /// Says that days of the index are gone, and how they come back.
 fn tell_lost(days: &BTreeSet<Date>) {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return };
-    eprintln!(
+    view::say(&format!(
         "the index has lost {} of the days of these objects ({first} to {last}), and objects that are done are not \
          read again: run the same command with `--again` to fill it",
         days.len()
-    );
+    ));
 }
 
 /// The data folder: the command line's, else the configuration's.
@@ -206,9 +206,9 @@ fn progress(bytes: u64) -> ProgressBar {
     bar
 }
 
-fn report(records: &[ObjectRecord], totals: &Totals, json: bool) -> anyhow::Result<()> {
+fn report(records: &[ObjectRecord], totals: &Totals, removed: &[Date], json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(totals)?);
+        writeln!(stdout(), "{}", serde_json::to_string(totals)?)?;
         return Ok(());
     }
     let damaged: Vec<&ObjectRecord> = records
@@ -216,7 +216,10 @@ fn report(records: &[ObjectRecord], totals: &Totals, json: bool) -> anyhow::Resu
         .filter(|record| record.frames.quarantined + record.frames.waiting + record.frames.unrouted > 0)
         .collect();
     if !damaged.is_empty() {
-        println!("objects with frames that gave no event (`weir quarantine list` has each with its reason):");
+        writeln!(
+            stdout(),
+            "objects with frames that gave no event (`weir quarantine list` has each with its reason):"
+        )?;
         let rows = damaged.iter().take(40).map(|record| {
             let frames = record.frames;
             [
@@ -227,13 +230,21 @@ fn report(records: &[ObjectRecord], totals: &Totals, json: bool) -> anyhow::Resu
                 frames.unrouted.to_string(),
             ]
         });
-        println!("{}", view::table(["object", "frames", "quarantined", "waiting", "unrouted"], rows));
+        writeln!(
+            stdout(),
+            "{}",
+            view::table(["object", "frames", "quarantined", "waiting", "unrouted"], rows)
+        )?;
         if damaged.len() > 40 {
-            println!("… and {} more; `weir ledger show` has all", damaged.len() - 40);
+            writeln!(stdout(), "… and {} more; `weir ledger show` has all", damaged.len() - 40)?;
         }
-        println!();
+        writeln!(stdout())?;
     }
-    println!("{}", view::totals(totals));
+    writeln!(stdout(), "{}", view::totals(totals))?;
+    if let (Some(first), Some(last)) = (removed.first(), removed.last()) {
+        let days = removed.len();
+        writeln!(stdout(), "days past `index.retention-days` left the index: {days} ({first} to {last})")?;
+    }
     Ok(())
 }
 
@@ -243,7 +254,7 @@ fn finish(failures: Vec<(String, anyhow::Error)>) -> anyhow::Result<()> {
     let mut first = None;
     for (name, error) in failures {
         if !name.is_empty() {
-            eprintln!("not processed: {}", view::printable(&format!("{name}: {error:#}"), false));
+            view::say(&format!("not processed: {}", view::printable(&format!("{name}: {error:#}"), false)));
         }
         first.get_or_insert(error);
     }

@@ -4,6 +4,7 @@ use super::ingest::data_folder;
 use super::view;
 use crate::config::{Config, ConfigError};
 use crate::ledger::{Ledger, ObjectRecord, RecordFilter, Totals};
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 
 /// Show the ledger.
@@ -55,7 +56,7 @@ pub(super) fn run(
         let record = record?;
         totals.add(&record);
         if *json {
-            println!("{}", serde_json::to_string(&record)?);
+            writeln!(stdout(), "{}", serde_json::to_string(&record)?)?;
         } else if rows.len() < *limit {
             rows.push(row(&record));
         } else {
@@ -63,7 +64,7 @@ pub(super) fn run(
         }
     }
     if *json {
-        println!("{}", serde_json::to_string(&totals)?);
+        writeln!(stdout(), "{}", serde_json::to_string(&totals)?)?;
         return Ok(());
     }
     let header = [
@@ -78,11 +79,11 @@ pub(super) fn run(
         "indexed",
         "unexplained",
     ];
-    println!("{}", view::table(header, rows));
+    writeln!(stdout(), "{}", view::table(header, rows))?;
     if left > 0 {
-        println!("… and {left} more; --limit shows them");
+        writeln!(stdout(), "… and {left} more; --limit shows them")?;
     }
-    println!("\n{}", view::totals(&totals));
+    writeln!(stdout(), "\n{}", view::totals(&totals))?;
     Ok(())
 }
 

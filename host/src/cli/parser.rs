@@ -7,6 +7,7 @@ use crate::parser::fixtures::{self, FixtureReport};
 use anyhow::{Context, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,7 +87,8 @@ fn list(host: &Host, json: bool) -> anyhow::Result<()> {
     if json {
         for parser in parsers.values() {
             let manifest = parser.manifest();
-            println!(
+            writeln!(
+                stdout(),
                 "{}",
                 json!({
                     "name": manifest.name, "version": manifest.version, "team": manifest.team,
@@ -94,7 +96,7 @@ fn list(host: &Host, json: bool) -> anyhow::Result<()> {
                     "bytes": parser.file().bytes.len(), "fixtures": parser.file().fixtures.len(),
                     "description": manifest.description, "waiting": parser.is_tripped(),
                 })
-            );
+            )?;
         }
         return Ok(());
     }
@@ -113,7 +115,11 @@ fn list(host: &Host, json: bool) -> anyhow::Result<()> {
             manifest.description.clone(),
         ]
     });
-    println!("{}", view::table(["parser", "version", "team", "framing", "size", "digest", "reads"], rows));
+    writeln!(
+        stdout(),
+        "{}",
+        view::table(["parser", "version", "team", "framing", "size", "digest", "reads"], rows)
+    )?;
     Ok(())
 }
 
@@ -131,10 +137,11 @@ fn test(host: &Host, names: &[String], json: bool) -> anyhow::Result<()> {
             failed += usize::from(report.problem.is_some());
             let FixtureReport { name: fixture, frames, events, problem } = report;
             if json {
-                println!(
+                writeln!(
+                    stdout(),
                     "{}",
                     json!({ "parser": name, "fixture": fixture, "frames": frames, "events": events, "problem": problem })
-                );
+                )?;
             } else {
                 let verdict = problem.unwrap_or_else(|| "ok".to_owned());
                 rows.push([name.clone(), fixture, frames.to_string(), events.to_string(), verdict]);
@@ -142,7 +149,7 @@ fn test(host: &Host, names: &[String], json: bool) -> anyhow::Result<()> {
         }
     }
     if !json {
-        println!("{}", view::table(["parser", "fixture", "frames", "events", "result"], rows));
+        writeln!(stdout(), "{}", view::table(["parser", "fixture", "frames", "events", "result"], rows))?;
     }
     ensure!(failed == 0, "{failed} fixtures failed; the table says where each first differs");
     Ok(())
@@ -165,19 +172,21 @@ fn bench(host: &Host, names: &[String], seconds: f64, json: bool) -> anyhow::Res
         let name = parser.manifest().name.clone();
         let (frame_rate, event_rate) = (frames as f64 / elapsed, events as f64 / elapsed);
         if json {
-            println!(
+            writeln!(
+                stdout(),
                 "{}",
                 json!({ "parser": name, "rounds": rounds, "frames_per_s": frame_rate, "events_per_s": event_rate })
-            );
+            )?;
         } else {
             rows.push([name, rounds.to_string(), format!("{frame_rate:.0}"), format!("{event_rate:.0}")]);
         }
     }
     if !json {
-        println!("{}", view::table(["parser", "rounds", "frames/s", "events/s"], rows));
-        println!(
+        writeln!(stdout(), "{}", view::table(["parser", "rounds", "frames/s", "events/s"], rows))?;
+        writeln!(
+            stdout(),
             "on small fixtures, framing and comparing included; `cargo xtask bench` measures throughput"
-        );
+        )?;
     }
     Ok(())
 }

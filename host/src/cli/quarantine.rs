@@ -9,6 +9,7 @@ use crate::quarantine::{Entry, EntryFilter, EntryKind, QuarantineError, files_of
 use crate::store::Store;
 use anyhow::{bail, ensure};
 use serde_json::json;
+use std::io::{Write, stdout};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -132,23 +133,26 @@ impl Command {
 fn list(ledger: &Ledger, selection: &Selection, limit: usize, json: bool) -> anyhow::Result<()> {
     let filter = selection.filter();
     let (mut rows, mut count) = (Vec::new(), 0_usize);
+    let mut written = Ok(());
     let visited = visit(ledger.folder(), &files_of(ledger, &filter)?, &filter, |entry, _| {
         count += 1;
         if json {
-            println!("{}", serde_json::to_string(entry).unwrap_or_default());
+            written = writeln!(stdout(), "{}", serde_json::to_string(entry).unwrap_or_default());
         } else if rows.len() < limit {
             rows.push(row(entry));
         }
-        let enough = json && count >= limit;
+        let enough = json && (count >= limit || written.is_err());
         Ok::<_, QuarantineError>(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
+    written?;
     if !json {
         let shown = rows.len();
-        println!(
+        writeln!(
+            stdout(),
             "{}",
             view::table(["frame", "kind", "log type", "object", "offset", "bytes", "reason"], rows)
-        );
-        println!("{shown} of {count} frames; `weir quarantine show FRAME` has one whole");
+        )?;
+        writeln!(stdout(), "{shown} of {count} frames; `weir quarantine show FRAME` has one whole")?;
     }
     Ok(visited?)
 }
@@ -174,17 +178,17 @@ fn show(ledger: &Ledger, id: &str, raw: bool) -> anyhow::Result<()> {
         _ => bail!("more than one frame's id begins with {id}; give more of it"),
     };
     if raw {
-        std::io::Write::write_all(&mut std::io::stdout().lock(), bytes)?;
+        stdout().write_all(bytes)?;
         return Ok(());
     }
-    println!("{}", serde_json::to_string_pretty(&json!({ "entry": entry }))?);
-    println!("{}", view::printable(&String::from_utf8_lossy(bytes), true));
+    writeln!(stdout(), "{}", serde_json::to_string_pretty(&json!({ "entry": entry }))?)?;
+    writeln!(stdout(), "{}", view::printable(&String::from_utf8_lossy(bytes), true))?;
     if !entry.complete {
-        eprintln!(
+        view::say(&format!(
             "only the first {} of {} bytes are kept; the object has the rest",
             bytes.len(),
             entry.length
-        );
+        ));
     }
     Ok(())
 }
@@ -207,9 +211,10 @@ fn replay(
     );
     let replayed = store.replay(&host.pipeline(), &filter, log_type)?;
     if json {
-        println!("{}", serde_json::to_string(&replayed)?);
+        writeln!(stdout(), "{}", serde_json::to_string(&replayed)?)?;
     } else {
-        println!(
+        writeln!(
+            stdout(),
             "{} frames of {} objects: {} parsed ({} events), {} skipped, {} stay",
             replayed.frames,
             replayed.objects,
@@ -217,7 +222,7 @@ fn replay(
             replayed.events,
             replayed.skipped,
             replayed.refused
-        );
+        )?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::host::{Host, HostError};
 use crate::ingest::source::LOCAL_BUCKET;
 use crate::ingest::stream::StreamKey;
 use crate::route::Router;
+use std::io::{Write, stdout};
 
 /// Say where objects go.
 #[derive(Debug, clap::Subcommand)]
@@ -56,38 +57,44 @@ pub(super) fn run(command: &Command, open: impl FnOnce() -> Result<Host, HostErr
                 serde_json::json!({ "log_type": log_type, "priority": priority, "reason": reason })
             }).collect::<Vec<_>>(),
         });
-        println!("{answer}");
+        writeln!(stdout(), "{answer}")?;
         return Ok(());
     }
     let shown = |value: Option<&str>| value.unwrap_or("-").to_owned();
-    println!(
+    writeln!(
+        stdout(),
         "account {}, region {}, time {}",
         shown(located.account.as_deref()),
         shown(located.region.as_deref()),
         time.map_or("-".to_owned(), |time| time.to_string())
-    );
+    )?;
     match (&explanation.route, &explanation.refused) {
         (Some(route), _) => {
             let manifest = route.parser.manifest();
-            println!(
+            writeln!(
+                stdout(),
                 "→ {} (parser {} {}), because {}",
-                route.log_type, manifest.name, manifest.version, route.reason
-            );
+                route.log_type,
+                manifest.name,
+                manifest.version,
+                route.reason
+            )?;
         }
-        (None, Some(refused)) => println!("→ no parser, because {refused}"),
+        (None, Some(refused)) => writeln!(stdout(), "→ no parser, because {refused}")?,
         (None, None) => {
-            println!(
+            writeln!(
+                stdout(),
                 "→ no parser wants it; add a [[route]] to weir.toml or a pattern to a parser's manifest"
-            );
+            )?;
         }
     }
     if explanation.considered.len() > 1 {
-        println!("\nsuggestions that fit, best first:");
+        writeln!(stdout(), "\nsuggestions that fit, best first:")?;
         let rows = explanation
             .considered
             .into_iter()
             .map(|(log_type, priority, reason)| [log_type, priority.to_string(), reason]);
-        println!("{}", view::table(["log type", "priority", "reason"], rows));
+        writeln!(stdout(), "{}", view::table(["log type", "priority", "reason"], rows))?;
     }
     Ok(())
 }

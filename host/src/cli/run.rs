@@ -6,6 +6,7 @@ use crate::serve::{Metrics, Service, router};
 use crate::store::Store;
 use crate::watch::Watch;
 use anyhow::Context;
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,7 +45,9 @@ pub(super) fn run(
     let listener = runtime
         .block_on(tokio::net::TcpListener::bind(address))
         .with_context(|| format!("cannot listen on {address}; set `serve.listen` to a free port"))?;
-    println!("listening on http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    // Whoever started it may have closed its output; that ends no service.
+    let _ = writeln!(stdout(), "listening on http://{address}");
     std::thread::scope(|scope| {
         let watching = scope.spawn(|| {
             let outcome = Watch::new(&host, &store, metrics).run(&stop, &service.ready);

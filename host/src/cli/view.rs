@@ -1,7 +1,7 @@
 //! What a person sees: tables, errors with their causes.
 
 use std::borrow::Cow;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 /// Of one cause of an error a person reads this much; some libraries quote whole files.
 const CAUSE_CHARACTERS: usize = 600;
@@ -28,10 +28,15 @@ pub(super) fn printable(text: &str, line_breaks: bool) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A line on standard error. Where nobody reads it (`2>&1 | head`) it is lost, which is no reason to fail.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// An error, its causes, each on a line of its own.
 pub(super) fn print_error(error: &anyhow::Error) {
     let (red, plain) = if is_coloured() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
-    eprintln!("{red}error{plain}: {}", printable(&error.to_string(), true));
+    say(&format!("{red}error{plain}: {}", printable(&error.to_string(), true)));
     let mut last = error.to_string();
     for cause in error.chain().skip(1) {
         let text = cause.to_string();
@@ -41,7 +46,7 @@ pub(super) fn print_error(error: &anyhow::Error) {
                 Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
                 None => text.clone(),
             };
-            eprintln!("  caused by: {}", printable(&shown, true));
+            say(&format!("  caused by: {}", printable(&shown, true)));
         }
         last = text;
     }

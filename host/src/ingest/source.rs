@@ -1,8 +1,8 @@
 //! Local files as objects: which files there are, and what their keys are.
 //!
 //! The path under the source's root is the key. A file inside a configured source belongs to that source, however it
-//! is named on the command line, so that it is the same object each time. Elsewhere a folder given is the root, and of
-//! a single file the path as given is the key; a path that runs through `AWSLogs` has its key from there, as AWS
+//! is named on the command line, so that it is the same object each time. Elsewhere a folder given is the root (the
+//! outermost one, where they lie in one another), and of a single file the path as given is the key; a path that runs through `AWSLogs` has its key from there, as AWS
 //! delivers it.
 
 use crate::config::Config;
@@ -54,6 +54,9 @@ pub fn list(config: &Config, paths: &[PathBuf], without: &[PathBuf]) -> Result<L
             Some((source.name.clone(), fs::canonicalize(config.resolve(&source.path)).ok()?))
         })
         .collect();
+    // Whoever names a folder and also what lies in it means the same objects, not each twice under two keys.
+    let folders: Vec<PathBuf> =
+        paths.iter().filter_map(|path| fs::canonicalize(path).ok()).filter(|path| path.is_dir()).collect();
     let mut walk = Walk { without: &without, found: Listing::default() };
     for path in paths {
         let fail = |source| SourceError { path: path.clone(), source };
@@ -62,10 +65,14 @@ pub fn list(config: &Config, paths: &[PathBuf], without: &[PathBuf]) -> Result<L
             .iter()
             .filter(|(_, root)| real.starts_with(root))
             .max_by_key(|(_, root)| root.components().count());
-        let (bucket, root) = match owner {
-            Some((name, root)) => (name.clone(), Root::Folder(root.clone())),
-            None if real.is_dir() => (LOCAL_BUCKET.to_owned(), Root::Folder(real.clone())),
-            None => (LOCAL_BUCKET.to_owned(), Root::AsGiven(path.clone())),
+        let (bucket, root) = if let Some((name, root)) = owner {
+            (name.clone(), Root::Folder(root.clone()))
+        } else {
+            let around = folders.iter().filter(|folder| real.starts_with(folder));
+            let outermost = around.min_by_key(|folder| folder.components().count());
+            let root =
+                outermost.map_or_else(|| Root::AsGiven(path.clone()), |root| Root::Folder(root.clone()));
+            (LOCAL_BUCKET.to_owned(), root)
         };
         walk.visit(&real, &bucket, &root);
     }
@@ -255,6 +262,19 @@ mod tests {
             assert_eq!(keys(&plain, &path), [("local".to_owned(), key)]);
         }
         assert!(list(&plain, &[folder.path().join("none")], &[]).is_err());
+    }
+
+    #[test]
+    fn a_file_is_one_object_however_many_paths_lead_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("logs/web");
+        fs::create_dir_all(&inner).unwrap();
+        fs::write(inner.join("access.log"), "x").unwrap();
+        let paths = ["logs/web/access.log", "logs/web", "logs", "logs/../logs"];
+        let found =
+            list(&Config::default(), &paths.map(|path| folder.path().join(path)), &[]).unwrap().objects;
+        let keys: Vec<&str> = found.iter().map(|object| object.key.as_str()).collect();
+        assert_eq!(keys, ["web/access.log"]);
     }
 
     #[cfg(unix)]

@@ -18,6 +18,16 @@ pub enum LedgerError {
         #[source]
         source: Box<redb::Error>,
     },
+    #[error(
+        "the ledger {} is damaged; move it away and run `weir ingest` on the same paths again, which replaces what is \
+         there and adds nothing",
+        path.display()
+    )]
+    Damaged {
+        path: PathBuf,
+        #[source]
+        source: Box<redb::Error>,
+    },
     #[error("there is no ledger at {}; ingest something first, or name the data folder with --data", path.display())]
     Missing { path: PathBuf },
     #[error("the ledger {} was written by a newer weir (format {found}, this one knows {known}); use that one", path.display())]

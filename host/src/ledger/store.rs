@@ -515,10 +515,23 @@ fn opening(folder: &Path, path: &Path, error: DatabaseError) -> LedgerError {
     }
 }
 
+/// Cut short, overwritten, or no ledger at all.
+fn is_damage(error: &redb::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    match error {
+        redb::Error::Corrupted(_) => true,
+        redb::Error::Io(source) => matches!(source.kind(), InvalidData | UnexpectedEof),
+        _ => false,
+    }
+}
+
 fn storage_error(folder: &Path, path: &Path, error: redb::Error) -> LedgerError {
     match error {
         redb::Error::Io(source) if is_full(&source) => {
             StagingError::DiskFull { folder: folder.to_owned(), available: 0, reserve: 0 }.into()
+        }
+        source if is_damage(&source) => {
+            LedgerError::Damaged { path: path.to_owned(), source: Box::new(source) }
         }
         source => LedgerError::Storage { path: path.to_owned(), source: Box::new(source) },
     }

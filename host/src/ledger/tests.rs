@@ -51,6 +51,18 @@ fn killed(folder: &Path) -> tempfile::TempDir {
 }
 
 #[test]
+fn a_ledger_that_was_cut_short_is_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    Ledger::open(folder.path()).unwrap().commit(&[record(1)]).unwrap();
+    let path = folder.path().join("ledger/ledger.redb");
+    fs::File::options().write(true).open(path).unwrap().set_len(4096).unwrap();
+    for opened in [Ledger::open_read_only(folder.path()), Ledger::open(folder.path())] {
+        let error = opened.err().unwrap();
+        assert!(matches!(error, LedgerError::Damaged { .. }), "{error:?}");
+    }
+}
+
+#[test]
 fn a_record_is_there_after_the_commit_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path()).unwrap();

@@ -22,9 +22,7 @@ pub enum ComponentError {
         "{path} has {size} bytes, and a component may have {limit}; make it smaller or raise `limits.component-bytes`"
     )]
     TooLarge { path: PathBuf, size: u64, limit: u64 },
-    #[error(
-        "{path} is not a WebAssembly component; build it with `weir parser build` or `cargo xtask build-parsers`"
-    )]
+    #[error("{path} is not a WebAssembly component; build it with `cargo xtask build-parsers`")]
     NotAComponent {
         path: PathBuf,
         #[source]

@@ -147,6 +147,8 @@ pub struct Sandbox {
     timed: Engine,
     fuelled: OnceLock<Engine>,
     cache: Option<PathBuf>,
+    /// Whether it was said that the cache cannot be used.
+    told: std::sync::atomic::AtomicBool,
     memory_bytes: u64,
     stop: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -196,7 +198,14 @@ impl Sandbox {
                 }
             })
             .map_err(|error| EngineError::Setup(error.into()))?;
-        Ok(Arc::new(Sandbox { timed, fuelled: OnceLock::new(), cache, memory_bytes, stop }))
+        Ok(Arc::new(Sandbox {
+            timed,
+            fuelled: OnceLock::new(),
+            cache,
+            told: false.into(),
+            memory_bytes,
+            stop,
+        }))
     }
 
     /// The engine that counts fuel, made when first needed.
@@ -252,13 +261,17 @@ impl Sandbox {
         if let Some(component) = load_compiled(engine, &cached) {
             return Ok(component);
         }
-        let code = engine.precompile_component(&file.bytes).map_err(failed)?;
+        let component = Component::new(engine, &file.bytes).map_err(failed)?;
+        let code = component.serialize().map_err(failed)?;
         if let Err(error) = store_compiled(&cached, &code) {
-            // Compiling again next time is all that is lost.
-            tracing::warn!(path = %cached.display(), %error, "cannot keep compiled code");
-            return Component::new(engine, &file.bytes).map_err(failed);
+            // Compiling again next time is all that is lost; it is told once, not for each parser.
+            if !self.told.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                let folder = cached.parent().unwrap_or(&cached).display();
+                tracing::warn!(%folder, %error, "cannot keep compiled code: each start compiles all parsers");
+            }
+            return Ok(component);
         }
-        load_compiled(engine, &cached).map_or_else(|| Component::new(engine, &file.bytes).map_err(failed), Ok)
+        Ok(load_compiled(engine, &cached).unwrap_or(component))
     }
 
     /// Named by the component's digest and by everything that code generation depends on.
@@ -312,7 +325,7 @@ fn store_compiled(path: &Path, code: &[u8]) -> std::io::Result<()> {
         // It is not made private here: what lies in it already would then be trusted.
         return Err(std::io::Error::new(
             std::io::ErrorKind::PermissionDenied,
-            "others can write the folder; remove it, or point `parsers.cache` elsewhere",
+            "the folder is not ours alone: another user owns it or can write it; point `parsers.cache` elsewhere, or remove it",
         ));
     }
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

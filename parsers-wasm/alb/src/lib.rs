@@ -150,7 +150,8 @@ fn write_fields(line: &Line<'_>, time: i64, event: &mut Event<'_>) {
     if cipher.is_some() {
         event.set(ecs::TLS_ESTABLISHED, true);
     }
-    let server_name = get(Field::DomainName);
+    // In place of the name the client gave when it began the TLS session that it takes up.
+    let server_name = get(Field::DomainName).filter(|name| *name != "session-reused");
     event.set_some(ecs::TLS_CLIENT_SERVER_NAME, server_name);
     event.set_some(ecs::TRACE_ID, get(Field::TraceId).and_then(trace_root));
 

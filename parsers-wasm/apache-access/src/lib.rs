@@ -5,6 +5,7 @@
 use weir_parser_sdk::access::{Line, Names};
 use weir_parser_sdk::{
     Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, apache, continuation, ecs,
+    without_padding,
 };
 
 /// What Apache's documentation calls the fields.
@@ -37,7 +38,7 @@ impl Parser for ApacheAccess {
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
         let whole = frame.text();
-        let text = whole.trim();
+        let text = without_padding(&whole).trim();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }

@@ -10,6 +10,7 @@ mod proxy_manager;
 use weir_parser_sdk::access::{Line, Names};
 use weir_parser_sdk::{
     Context, Event, EventOutcome, Frame, Outcome, ParseError, Parser, Skip, continuation, ecs, nginx,
+    without_padding,
 };
 
 /// nginx's own names of what it logs.
@@ -42,7 +43,7 @@ impl Parser for NginxAccess {
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
         let whole = frame.text();
-        let text = whole.trim();
+        let text = without_padding(&whole).trim();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }

@@ -2,7 +2,7 @@
 //!
 //! What the lines say is understood in `weir_parser_sdk::nginx`, which nginx-access shares.
 
-use weir_parser_sdk::{Context, Event, Frame, Outcome, ParseError, Parser, Skip, nginx};
+use weir_parser_sdk::{Context, Event, Frame, Outcome, ParseError, Parser, Skip, nginx, without_padding};
 
 /// The parser; lines need nothing from their batch but its time zone.
 pub struct NginxError;
@@ -18,7 +18,7 @@ impl Parser for NginxError {
 
     fn parse(&self, frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
         let text = frame.text();
-        let text = text.trim();
+        let text = without_padding(&text).trim();
         if text.is_empty() {
             return Ok(Outcome::Skipped(Skip::Empty));
         }

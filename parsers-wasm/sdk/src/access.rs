@@ -13,7 +13,7 @@
 //! So the address is the peer that the server saw, and the list says only what somebody claimed.
 
 use crate::network::{http_outcome, split_host_port};
-use crate::quoted::{Splitter, Token, some};
+use crate::quoted::{Splitter, Token, some, unescape};
 use crate::syslog::{Head, Scope};
 use crate::text;
 use crate::text::cut;
@@ -262,14 +262,16 @@ impl<'a> Line<'a> {
         if let Some(bytes) = self.bytes {
             event.set_integer(ecs::HTTP_RESPONSE_BODY_BYTES, without_zeros(bytes));
         }
-        write_url(request, host, event);
+        write_url(request, self.virtual_host, event);
         if let Some(agent) = self.user_agent.filter(|token| token.value().is_some()) {
             event.set(ecs::USER_AGENT_ORIGINAL, agent.unescape());
         }
         network::set_tls(event, self.tls_protocol, self.tls_cipher);
         if let Some(user) = self.user {
-            event.set(ecs::USER_NAME, user);
-            event.related_user(user);
+            // Escaped as the quoted fields are: Apache writes `CORP\ana` with two backslashes.
+            let user = unescape(user);
+            event.set(ecs::USER_NAME, user.as_ref());
+            event.related_user(&user);
         }
         write_service(self.head.as_ref(), names.service, event);
         self.write_vendor(names, &mut event.vendor());
@@ -354,8 +356,9 @@ pub fn write_peer(address: &str, event: &mut Event<'_>) {
     }
 }
 
-/// Sets `url.*` of a request; the host is the request's own, else the one that the server chose.
-pub fn write_url(request: Request<'_>, host: Option<(&str, Option<&str>)>, event: &mut Event<'_>) {
+/// Sets `url.*` of a request; the host is the request's own, else the one that the server chose, as the log has it.
+pub fn write_url(request: Request<'_>, host: Option<&str>, event: &mut Event<'_>) {
+    let host = host.map(split_authority);
     let Some(target) = request.target else {
         if let Some((host, _)) = host {
             event.set_some(ecs::URL_DOMAIN, Some(host));
@@ -374,6 +377,16 @@ pub fn write_url(request: Request<'_>, host: Option<(&str, Option<&str>)>, event
         }
     }
     url.set(event, target);
+}
+
+/// Host and port; an IPv6 address keeps the brackets it stands in, as `url.domain` wants.
+fn split_authority(text: &str) -> (&str, Option<&str>) {
+    if text.starts_with('[') {
+        let url = Url::parse_authority(text);
+        (url.domain.unwrap_or(text), url.port)
+    } else {
+        split_host_port(text)
+    }
 }
 
 /// Sets `process.*`, `host.*` and `log.syslog.*` of the syslog around a line, `service.*`, and the instance; in the table's order

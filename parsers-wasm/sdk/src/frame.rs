@@ -54,6 +54,13 @@ impl<'a> Context<'a> {
     }
 }
 
+/// A line without the NUL bytes around it. A crash leaves them in a log that was not on disk yet, and `copytruncate` of
+/// logrotate in one whose writer goes on at its old place.
+#[inline]
+pub fn without_padding(line: &str) -> &str {
+    line.trim_matches('\0')
+}
+
 /// One frame: its bytes, and what a wrapper said of it.
 #[derive(Debug)]
 pub struct Frame<'a> {

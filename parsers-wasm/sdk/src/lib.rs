@@ -65,7 +65,7 @@ pub use bindings::exports::weir::parser::parsing::{
 };
 pub use endpoint::{CLIENT, DESTINATION, Endpoint, SERVER, SOURCE, ip_version};
 pub use event::Event;
-pub use frame::{Context, Frame};
+pub use frame::{Context, Frame, without_padding};
 pub use json::ObjectWriter;
 pub use run::parse_batch;
 pub use value::{Category, Decimal, EventOutcome, Instant, Joined, Kind, Type, Value};

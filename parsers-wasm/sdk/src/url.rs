@@ -52,6 +52,11 @@ impl<'a> Url<'a> {
             url.scheme = Some(scheme);
             let end = memchr::memchr3(b'/', b'?', b'#', behind.as_bytes()).unwrap_or(behind.len());
             let (authority, tail) = behind.split_at_checked(end).unwrap_or((behind, ""));
+            // A load balancer writes the target `*` of OPTIONS and PRI behind the host: `http://host:80*`.
+            let (authority, tail) = match authority.strip_suffix('*') {
+                Some(host) if tail.is_empty() => (host, "*"),
+                _ => (authority, tail),
+            };
             url.set_authority(authority);
             rest = tail;
         }

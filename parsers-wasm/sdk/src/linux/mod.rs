@@ -16,7 +16,10 @@ mod sshd;
 use crate::syslog::{Head, Scope};
 use crate::text;
 use crate::text::cut;
-use crate::{Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs};
+use crate::{
+    Category, Event, EventOutcome, Frame, Kind, Outcome, ParseError, SOURCE, Skip, Type, aws, ecs,
+    without_padding,
+};
 
 /// What a message says. Empty and absent members are not set in the event.
 #[derive(Debug, Clone, Copy, Default)]
@@ -69,7 +72,7 @@ impl Finding<'_> {
 /// When the line has no syslog head.
 pub fn write_event(frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, ParseError> {
     let line = frame.text();
-    let line = line.trim_end_matches(['\r', '\n', ' ', '\t', '\0']);
+    let line = without_padding(line.trim_end_matches(['\r', '\n', ' ', '\t', '\0']));
     if line.is_empty() {
         return Ok(Outcome::Skipped(Skip::Empty));
     }

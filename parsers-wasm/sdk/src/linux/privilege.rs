@@ -30,9 +30,12 @@ pub(super) fn sudo<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'
         (Some(_), Some(_)) => Finding::new(REFUSED, &[Type::Info], "sudo", EventOutcome::Failure),
         (Some(_), None) => Finding::new(STARTED, &[Type::Info], "sudo", EventOutcome::Unknown),
     };
+    // `sudo -u '#0'`: sudo logs the number that it was given for the name.
+    let number = fields.user.and_then(|user| user.strip_prefix('#'));
     Some(Finding {
         user: Some(user),
-        effective: fields.user,
+        effective: fields.user.filter(|_| number.is_none()),
+        effective_id: number,
         reason: why,
         command_line: command,
         working_directory: fields.directory,

@@ -48,7 +48,7 @@ impl Details<'_> {
             ("listen_port", self.listen_port),
         ];
         let flags = [("invalid_user", self.invalid_user), ("preauth", self.before_login)];
-        if let Some(print) = self.key.and_then(|key| key.split(' ').nth(1)) {
+        if let Some(print) = self.key.and_then(|key| key.split([' ', ',']).nth(1)) {
             event.related_hash(print);
         }
         if texts.iter().all(|(_, text)| text.is_none()) && flags.iter().all(|(_, flag)| !flag) {
@@ -90,7 +90,7 @@ pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Fin
 fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> {
     let (first, rest) = text::cut_byte(text, b' ')?;
     match first {
-        "Accepted" | "Failed" | "Postponed" => attempt(first, rest, details),
+        "Accepted" | "Failed" | "Postponed" | "Partial" => attempt(first, rest, details),
         "Invalid" | "Illegal" => {
             let (user, from) = split_from(rest.strip_prefix("user ")?, true)?;
             details.invalid_user = true;

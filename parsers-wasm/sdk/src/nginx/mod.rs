@@ -98,10 +98,10 @@ impl<'a> Line<'a> {
         event.set_some(ecs::HTTP_REQUEST_METHOD, request.method);
         event.set_some(ecs::HTTP_REQUEST_REFERRER, happened.referrer);
         // What the client asked for, as in its request; a name that a server block has may be a pattern.
-        let host = happened.host.and_then(some).map(split_host_port);
+        let host = happened.host.and_then(some);
         write_url(request, host, event);
-        if let Some((name, _)) = host {
-            relate(name, event);
+        if let Some(host) = host {
+            relate(split_host_port(host).0, event);
         }
         // The mail proxy says who logs in.
         if let Some(name) = attempt.and_then(|attempt| attempt.user).or(happened.login) {
@@ -161,9 +161,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`.
+/// The peer of `client 192.0.2.1:51000 connected to 0.0.0.0:993`, `client 192.0.2.1 closed keepalive connection`.
 fn connected(message: &str) -> Option<&str> {
-    let (client, _) = cut(message.strip_prefix("client ")?, " connected to ")?;
+    let rest = message.strip_prefix("client ")?;
+    let (client, _) = cut(rest, " connected to ").or_else(|| cut(rest, " closed keepalive connection"))?;
     (!text::has(client, b' ')).then_some(client)
 }
 
