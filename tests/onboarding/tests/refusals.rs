@@ -58,7 +58,7 @@ fn unknown_credentials_are_to_be_checked() {
 }
 
 #[test]
-fn from_the_wrong_account_it_says_which_would_be_right() {
+fn case_01_from_the_wrong_account_it_says_which_would_be_right() {
     let mut scene = Scene::small();
     scene.patch(&json!({ "accounts": { "300000000001": {
         "access_keys": { "AKIAMEMBER0000000001": { "principal": "user/administrator" } },
@@ -68,4 +68,6 @@ fn from_the_wrong_account_it_says_which_would_be_right() {
     outcome.says("CALLER_NOT_ALLOWED");
     outcome.says("300000000001");
     outcome.says("organizations:List*");
+    outcome.says("use credentials of the management account");
+    assert_eq!(scene.writes(), 0);
 }

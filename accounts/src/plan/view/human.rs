@@ -276,7 +276,7 @@ impl View {
 }
 
 /// Names come from others: what moves a terminal's cursor is not printed.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '·' } else { character }).collect()
 }
 
