@@ -96,10 +96,7 @@ fn all<'a>(accounts: &[&'a AccountReport]) -> impl Iterator<Item = (&'a AccountR
 
 fn failures_one_by_one(text: &mut String, accounts: &[&AccountReport]) {
     for (account, failure) in all(accounts) {
-        line_of(
-            text,
-            &format!("\n{} {}: {}", account.account, failure.code, printable(&failure.text)),
-        );
+        line_of(text, &format!("\n{} {}: {}", account.account, failure.code, printable(&failure.text)));
         cure(text, &failure.cure);
     }
 }
@@ -166,11 +163,8 @@ fn failures_together(text: &mut String, accounts: &[&AccountReport]) {
             let mut of: Vec<usize> =
                 members.iter().filter_map(|(account, _)| places.get(&account.account).copied()).collect();
             of.dedup();
-            let times = if members.len() == of.len() {
-                String::new()
-            } else {
-                format!(", {} times", members.len())
-            };
+            let times =
+                if members.len() == of.len() { String::new() } else { format!(", {} times", members.len()) };
             line_of(
                 text,
                 &format!("\n{code} in {}{times}: {}", counted(of.len(), "account"), runs(accounts, &of)),

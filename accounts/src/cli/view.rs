@@ -191,12 +191,7 @@ pub(super) fn status(status: &Status) -> anyhow::Result<()> {
         }
     }
     for drift in &status.changes {
-        print(&format!(
-            "{} {} differs: {}",
-            drift.account,
-            printable(&drift.name),
-            drift.writes.join(", ")
-        ))?;
+        print(&format!("{} {} differs: {}", drift.account, printable(&drift.name), drift.writes.join(", ")))?;
     }
     for finding in &status.findings {
         let account = finding.account.as_ref().map_or_else(String::new, |account| format!("{account} "));

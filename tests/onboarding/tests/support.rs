@@ -311,7 +311,9 @@ pub(crate) fn others_are_done(report: &Value, but: &[&str]) {
             continue;
         }
         let state = entry["state"].as_str().unwrap();
-        assert!(matches!(state, "done" | "unchanged"), "{entry:#}");
+        // Without a write in it, the log account is one without log buckets.
+        let is_quiet_log_account = account == LOG && state == "skipped";
+        assert!(matches!(state, "done" | "unchanged") || is_quiet_log_account, "{entry:#}");
         done += usize::from(account != LOG);
     }
     assert!(done >= 1, "no other account was onboarded: {report:#}");

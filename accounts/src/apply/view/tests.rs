@@ -115,7 +115,8 @@ fn a_thousand_accounts_fit_a_screen_and_nobody_with_a_code_is_left_out() {
 #[test]
 fn what_is_mended_otherwise_is_told_by_itself() {
     let mut report = report(100);
-    let other = failure(FailureCode::ScpDeny, &report.accounts[1], "iam:CreateRole: denied", "exempt iam:CreateRole");
+    let other =
+        failure(FailureCode::ScpDeny, &report.accounts[1], "iam:CreateRole: denied", "exempt iam:CreateRole");
     report.accounts[1].failures.push(other);
     let text = human(&report, false);
     assert!(text.contains("exempt iam:CreateRole") && text.contains("exempt the role"), "{text}");

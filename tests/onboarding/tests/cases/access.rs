@@ -18,11 +18,11 @@ fn administrator(role: &Value) -> Value {
 #[test]
 fn case_02_a_throttled_organization_is_paced_and_its_pages_resumed() {
     let scene = Scene::new(blueprint(25).build().unwrap());
-    scene.faults(&json!({ "faults": [{ "service": "organizations", "operation": "ListAccountsForParent", "nth": 2, "times": 9,
+    scene.faults(&json!({ "faults": [{ "service": "organizations", "operation": "ListAccountsForParent", "nth": 2, "times": 30,
         "code": "TooManyRequestsException", "status": 400 }] }));
     asked_again(&scene, "ORGANIZATIONS_THROTTLED", "ListAccountsForParent");
     let errors = &scene.get("requests")["by_operation"]["organizations:ListAccountsForParent"]["errors"];
-    assert_eq!(errors["TooManyRequestsException"], 9);
+    assert_eq!(errors["TooManyRequestsException"], 30);
 }
 
 #[test]
@@ -31,7 +31,12 @@ fn case_02_an_organization_that_stays_throttled_stops_the_run() {
     let scene = Scene::small();
     scene.faults(&json!({ "faults": [{ "service": "organizations", "operation": "ListRoots",
         "code": "TooManyRequestsException", "status": 400 }] }));
-    stopped(&scene, "ORGANIZATIONS_THROTTLED", "the organization cannot be read", "lower organizations-per-second");
+    stopped(
+        &scene,
+        "ORGANIZATIONS_THROTTLED",
+        "the organization cannot be read",
+        "lower organizations-per-second",
+    );
 }
 
 #[test]
@@ -88,8 +93,10 @@ fn case_07_a_throttled_sts_is_no_failure() {
 fn case_07_a_role_that_is_always_throttled_fails_alone() {
     let scene = Scene::small();
     // The session's name has no account, but everything that follows has: the log account's calls are let through.
-    scene.faults(&json!({ "faults": [{ "service": "sts", "operation": "GetCallerIdentity", "account": member(0),
-        "code": "Throttling", "status": 400 }] }));
+    scene.faults(
+        &json!({ "faults": [{ "service": "sts", "operation": "GetCallerIdentity", "account": member(0),
+        "code": "Throttling", "status": 400 }] }),
+    );
     refused(&scene, &member(0), "STS_THROTTLED", "throttled", "lower assume-role-per-second");
 }
 
@@ -171,7 +178,11 @@ fn one_account_that_is_always_throttled_costs_the_others_nothing() {
     let (exit, report) = scene.apply_json();
     assert_eq!(exit, 3);
     let entry = of_account(&report, &id);
-    assert_eq!((&entry["state"], codes(entry)), (&json!("failed"), vec!["UNEXPECTED".to_owned()]), "{entry:#}");
+    assert_eq!(
+        (&entry["state"], codes(entry)),
+        (&json!("failed"), vec!["UNEXPECTED".to_owned()]),
+        "{entry:#}"
+    );
     says(&entry["failures"][0], "throttled", "lower accounts-at-once");
     others_are_done(&report, &[&id]);
 }

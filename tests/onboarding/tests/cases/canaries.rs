@@ -59,7 +59,8 @@ fn case_35_a_canary_that_stays_pending_is_slow_and_comes_through_later() {
     // Two destinations: what goes to one of them is on its way for ever.
     let id = member(0);
     let far = "us-east-1";
-    let world = Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
+    let world =
+        Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
     let mut world = serde_json::to_value(world).unwrap();
     for account in 0..3 {
         let gone = if account == 0 { REGION } else { far };
@@ -100,11 +101,7 @@ fn case_36_another_destination_that_fails_is_not_our_failure() {
             &[rule.to_owned()]
         ));
     });
-    scene.write_desired(&desired_with(
-        "",
-        "aws-logs",
-        "[replication]\nforeign-role = \"extend\"\n",
-    ));
+    scene.write_desired(&desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
     let report = everybody_is_done(&scene);
     let entry = of_account(&report, &id);
     assert_eq!(entry["state"], "done", "{entry:#}");

@@ -17,7 +17,7 @@ fn case_38_an_account_that_left_is_noticed() {
     assert_eq!(status["left"][0]["account"], member(0));
     let findings = status["findings"].as_array().unwrap();
     let finding = findings.iter().find(|finding| finding["code"] == "LEFT_ORGANIZATION").unwrap();
-    says(finding, &member(0), "off-board accounts before they leave");
+    says(finding, &member(0), "off-board an account before it leaves");
     // Nothing changes for the others.
     let before = scene.writes();
     let (exit, report) = scene.apply_json();

@@ -65,7 +65,10 @@ fn found(scene: &Scene, code: &str, severity: &str) -> Value {
 #[track_caller]
 fn told(scene: &Scene, code: &str, severity: &str, text: &str) -> Value {
     let finding = found(scene, code, severity);
-    assert!(!text.is_empty() && finding["text"].as_str().unwrap().contains(text), "`{text}` is missing in {finding:#}");
+    assert!(
+        !text.is_empty() && finding["text"].as_str().unwrap().contains(text),
+        "`{text}` is missing in {finding:#}"
+    );
     everybody_is_done(scene);
     finding
 }

@@ -26,7 +26,7 @@ fn case_24_a_disabled_key_is_refused_though_s3_would_take_it() {
     outcome.says("KMS_KEY_UNUSABLE");
     outcome.says(KEY);
     outcome.says("is Disabled");
-    outcome.says("enable the key");
+    outcome.says("name an enabled customer managed key");
     // All of them replicate to this bucket: for none is anything written.
     outcome.says("4 failed");
     assert_eq!(scene.writes(), 0);
@@ -97,7 +97,8 @@ fn case_26_a_policy_without_room_leaves_its_members_out() {
 #[test]
 fn case_26_members_of_another_destination_go_on() {
     let (id, far) = (member(0), "us-east-1");
-    let world = Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
+    let world =
+        Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
     let mut world = serde_json::to_value(world).unwrap();
     // The first account's logs are in one Region, those of the others in another.
     for account in 0..3 {
@@ -145,7 +146,13 @@ fn case_27_a_deny_of_others_is_named_by_its_sid() {
             "Sid": "OnlyOurs", "Effect": "Deny", "Principal": "*", "Action": "s3:ReplicateObject",
             "Resource": format!("arn:aws:s3:::{DESTINATION}/AWSLogs/{}/*", member(0)) }] });
     });
-    refused(&scene, &member(0), "POLICY_DENY", "statement OnlyOurs of the policy of bucket", "except the role");
+    refused(
+        &scene,
+        &member(0),
+        "POLICY_DENY",
+        "statement OnlyOurs of the policy of bucket",
+        "except the role",
+    );
     let policy = scene.get("world")["buckets"][DESTINATION]["policy"].to_string();
     assert!(policy.contains("OnlyOurs"), "{policy}");
 }
@@ -161,8 +168,10 @@ fn case_30_a_change_under_way_is_waited_for() {
 #[test]
 fn case_30_a_change_that_never_ends_fails_its_bucket_alone() {
     let scene = Scene::small();
-    scene.faults(&json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
-        "code": "OperationAborted", "status": 409 }] }));
+    scene.faults(
+        &json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
+        "code": "OperationAborted", "status": 409 }] }),
+    );
     let cure = "run it again when the other change of the bucket is done";
     refused(&scene, &member(0), "OPERATION_ABORTED", &bucket(0), cure);
 }
@@ -171,9 +180,12 @@ fn case_30_a_change_that_never_ends_fails_its_bucket_alone() {
 fn case_31_a_role_that_stays_unusable_for_a_minute() {
     let scene = Scene::small();
     // What S3 answers as long as IAM has not spread a role. A minute of the fake's clock is a second here.
-    scene.faults(&json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
-        "code": "AccessDenied", "status": 403, "message": "Access Denied" }] }));
-    let report = refused(&scene, &member(0), "ROLE_NOT_USABLE", &bucket(0), "run it again: IAM spreads changes");
+    scene.faults(
+        &json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
+        "code": "AccessDenied", "status": 403, "message": "Access Denied" }] }),
+    );
+    let report =
+        refused(&scene, &member(0), "ROLE_NOT_USABLE", &bucket(0), "run it again: IAM spreads changes");
     assert_eq!(codes(of_account(&report, &member(0))), ["ROLE_NOT_USABLE"]);
     let tries = &scene.get("requests")["by_operation"]["s3:PutBucketReplication"]["errors"]["AccessDenied"];
     assert!(tries.as_u64().unwrap() >= 4, "{tries}");
@@ -200,8 +212,10 @@ fn case_33_a_session_that_ends_is_renewed() {
 #[test]
 fn case_33_a_session_that_cannot_be_renewed_fails_alone() {
     let scene = Scene::small();
-    scene.faults(&json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
-        "code": "ExpiredToken", "status": 400 }] }));
+    scene.faults(
+        &json!({ "faults": [{ "service": "s3", "operation": "PutBucketReplication", "account": member(0),
+        "code": "ExpiredToken", "status": 400 }] }),
+    );
     refused(&scene, &member(0), "SESSION_EXPIRED", "the session has expired", "renew the credentials");
 }
 
@@ -233,7 +247,10 @@ fn case_29_a_role_that_was_made_anew_is_named_again() {
     });
     let finding = found(&scene, "STALE_PRINCIPAL", "warning");
     let text = finding["text"].as_str().unwrap();
-    assert!(text.contains("AROAEXAMPLEEXAMPLE123") && text.contains("the plan writes our statement anew"), "{text}");
+    assert!(
+        text.contains("AROAEXAMPLEEXAMPLE123") && text.contains("the plan writes our statement anew"),
+        "{text}"
+    );
     everybody_is_done(&scene);
     let policy = scene.get("world")["buckets"][DESTINATION]["policy"].to_string();
     assert!(!policy.contains("AROAEXAMPLEEXAMPLE123"), "{policy}");

@@ -90,7 +90,8 @@ fn case_21_two_rules_for_the_same_objects() {
     assert_eq!(finding["account"], member(2));
     // The rule of others is as it was.
     let xml = scene.get("world")["buckets"][bucket(2)]["replication"].as_str().unwrap().to_owned();
-    assert!(xml.contains(&v2("all", 1, "", "weir-logs-eu-west-1")), "{xml}");
+    let kept = v2("all", 1, "", "weir-logs-eu-west-1").replace("<Prefix></Prefix>", "<Prefix/>");
+    assert!(xml.contains(&kept), "{xml}");
 }
 
 #[test]
@@ -98,10 +99,14 @@ fn case_22_keys_without_the_account_could_collide() {
     let scene = Scene::small();
     let id = member(0);
     // The first account's logs are laid out as Firehose does by default.
-    let source = format!("[[source]]\nbuckets = [\"logs-{id}-*\"]\nlayout = \"firehose\"\n\n[[source]]\nbuckets = [\"logs-{{account}}-*\"]");
-    let desired = desired_with("", "aws-logs", "").replace("[[source]]\nbuckets = [\"logs-{account}-*\"]", &source);
+    let source = format!(
+        "[[source]]\nbuckets = [\"logs-{id}-*\"]\nlayout = \"firehose\"\n\n[[source]]\nbuckets = [\"logs-{{account}}-*\"]"
+    );
+    let desired =
+        desired_with("", "aws-logs", "").replace("[[source]]\nbuckets = [\"logs-{account}-*\"]", &source);
     scene.write_desired(&desired);
-    let report = refused(&scene, &id, "COLLISION_RISK", "one account could overwrite another's logs", "{account}");
+    let report =
+        refused(&scene, &id, "COLLISION_RISK", "one account could overwrite another's logs", "{account}");
     says(&of_account(&report, &id)["failures"][0], &bucket(0), "UpdateDestination");
     assert!(!scene.writes_from(0).iter().any(|write| write.starts_with(&id)));
 }
@@ -113,7 +118,13 @@ fn case_23_object_lock_at_the_source_needs_it_at_the_destination() {
             "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
         );
     });
-    refused(&scene, &member(0), "OBJECT_LOCK_MISSING", "DstBucketObjectLockConfigMissing", "enable Object Lock on bucket");
+    refused(
+        &scene,
+        &member(0),
+        "OBJECT_LOCK_MISSING",
+        "DstBucketObjectLockConfigMissing",
+        "enable Object Lock on bucket",
+    );
 }
 
 #[test]
@@ -138,7 +149,8 @@ fn case_44_so_many_buckets_that_one_role_cannot_hold_them() {
 fn case_44_a_shared_role_without_room() {
     let world = Blueprint { foreign_rule_every: 3, ..blueprint(3) }.build().unwrap();
     let mut world = serde_json::to_value(world).unwrap();
-    let resources: Vec<String> = (0..100).map(|number| format!("arn:aws:s3:::{number:03}-{}", "x".repeat(80))).collect();
+    let resources: Vec<String> =
+        (0..100).map(|number| format!("arn:aws:s3:::{number:03}-{}", "x".repeat(80))).collect();
     world["accounts"][member(2)]["roles"]["foreign-replication"]["inline_policies"] = json!({ "long": {
         "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": resources }] } });
     let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());

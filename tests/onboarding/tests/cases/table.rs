@@ -23,14 +23,18 @@ fn quoted(cell: &str) -> Vec<String> {
 
 fn rows() -> Vec<Row> {
     let text = std::fs::read_to_string(root().join("docs/failure-cases.md")).unwrap();
-    let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let cells =
+        |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     text.lines()
         .map(cells)
         .filter_map(|cells| {
             let case = cells.first()?.parse().ok()?;
-            let [_, codes, reach, tests] = cells.as_slice() else { panic!("case {case} has {} cells", cells.len()) };
+            let [_, codes, reach, tests] = cells.as_slice() else {
+                panic!("case {case} has {} cells", cells.len())
+            };
             let test = |name: String| {
-                let (file, test) = name.split_once(' ').unwrap_or_else(|| panic!("`{name}` is not FILE and test"));
+                let (file, test) =
+                    name.split_once(' ').unwrap_or_else(|| panic!("`{name}` is not FILE and test"));
                 (file.to_owned(), test.to_owned())
             };
             let tests = quoted(tests).into_iter().map(test).collect();
@@ -76,9 +80,12 @@ fn every_case_of_the_failure_list_names_tests_that_are_there() {
 /// The tests named after a case are all in the table: one that is forgotten there would not be found.
 #[test]
 fn every_test_named_after_a_case_is_in_the_table() {
-    let named: BTreeSet<String> = rows().into_iter().flat_map(|row| row.tests).map(|(_, test)| test).collect();
+    let named: BTreeSet<String> =
+        rows().into_iter().flat_map(|row| row.tests).map(|(_, test)| test).collect();
     let folder = root().join("tests/onboarding/tests");
-    let files = [folder.clone(), folder.join("cases")].into_iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let files = [folder.clone(), folder.join("cases")]
+        .into_iter()
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap());
     for file in files.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
         let source = std::fs::read_to_string(&file).unwrap();
         for line in source.lines().filter_map(|line| line.strip_prefix("fn case_")) {
