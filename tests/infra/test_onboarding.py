@@ -70,7 +70,7 @@ def endpoint():
 class Organization:
     """Who may do what: the management account's clients, and those of each account through its role."""
 
-    def __init__(self, endpoint):
+    def __init__(self, endpoint, accounts=ACCOUNTS):
         self.endpoint = endpoint
         organizations = self.client("organizations")
         organizations.create_organization(FeatureSet="ALL")
@@ -78,7 +78,7 @@ class Organization:
         units = [organizations.create_organizational_unit(ParentId=root, Name=name)["OrganizationalUnit"]["Id"] for name in UNITS]
         self.management = self.client("sts").get_caller_identity()["Account"]
         self.log_account = self.account(organizations, root, units[1], "log-archive")
-        self.members = [self.account(organizations, root, units[number % len(units)], f"member-{number:02}") for number in range(ACCOUNTS)]
+        self.members = [self.account(organizations, root, units[number % len(units)], f"member-{number:02}") for number in range(accounts)]
         self.make_log_account()
         for number, account in enumerate(self.members):
             self.make_member(number, account)

@@ -91,7 +91,7 @@ fn all<'a>(accounts: &[&'a AccountReport]) -> impl Iterator<Item = (&'a AccountR
         let notes = account.notes.iter().filter(|note| note.code != FailureCode::Interrupted);
         account.failures.iter().chain(notes)
     };
-    accounts.to_vec().into_iter().flat_map(move |account| of(account).map(move |failure| (account, failure)))
+    accounts.iter().copied().flat_map(move |account| of(account).map(move |failure| (account, failure)))
 }
 
 fn failures_one_by_one(text: &mut String, accounts: &[&AccountReport]) {

@@ -178,11 +178,8 @@ fn one_account_that_is_always_throttled_costs_the_others_nothing() {
     let (exit, report) = scene.apply_json();
     assert_eq!(exit, 3);
     let entry = of_account(&report, &id);
-    assert_eq!(
-        (&entry["state"], codes(entry)),
-        (&json!("failed"), vec!["UNEXPECTED".to_owned()]),
-        "{entry:#}"
-    );
+    assert_eq!(entry["state"], "failed", "{entry:#}");
+    assert!(codes(entry).iter().all(|code| code == "UNEXPECTED"), "{entry:#}");
     says(&entry["failures"][0], "throttled", "lower accounts-at-once");
     others_are_done(&report, &[&id]);
 }
