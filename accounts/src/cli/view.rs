@@ -4,7 +4,7 @@ use crate::apply::{self, Report, RolledBack};
 use crate::backfill::{Estimate, Job};
 use crate::ids::AccountId;
 use crate::inventory::{Access, Failure, Inventory};
-use crate::plan::view::printable;
+use crate::plan::view::{counted, printable};
 use crate::plan::{self, Plan};
 use crate::status::Status;
 use crate::verify::{PathProof, Proof};
@@ -107,11 +107,11 @@ pub(super) fn inventory(inventory: &Inventory) -> anyhow::Result<()> {
         print_failures([(&inventory.log_account.id, failure)])?;
     }
     print(&format!(
-        "\norganization {}: {} accounts in {} units, {} log buckets",
+        "\norganization {}: {} in {}, {}",
         inventory.organization.id,
-        inventory.members.len(),
-        inventory.organization.units.len(),
-        inventory.members.values().map(|member| member.buckets.len()).sum::<usize>(),
+        counted(inventory.members.len(), "account"),
+        counted(inventory.organization.units.len(), "unit"),
+        counted(inventory.members.values().map(|member| member.buckets.len()).sum::<usize>(), "log bucket"),
     ))
 }
 
