@@ -21,7 +21,7 @@ pub enum LinesError {
         #[source]
         source: std::io::Error,
     },
-    #[error("cannot read {}; check that it is yours to read", path.display())]
+    #[error("cannot read {}; check that it is yours to read, and text", path.display())]
     Read {
         path: PathBuf,
         #[source]

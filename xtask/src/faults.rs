@@ -27,10 +27,7 @@ struct Group {
 }
 
 const GROUPS: &[Group] = &[
-    Group {
-        title: "waits of a minute: a role that stays unusable, an account that is always throttled",
-        prefixes: &["cases::"],
-    },
+    Group { title: "waits of a minute: what stays throttled", prefixes: &["cases::"] },
     Group { title: "kill -9 at every write of an apply", prefixes: &["kills::"] },
     Group { title: "a thousand accounts in four Regions", prefixes: &["scale::"] },
 ];

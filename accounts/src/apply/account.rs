@@ -40,7 +40,8 @@ impl<'a> Run<'a> {
                 WriteTarget::Bucket(bucket) => Some(bucket),
                 _ => None,
             };
-            let after_role = matches!(action.step, Step::Canary | Step::Widen);
+            // The steps of a role build on each other, and rules on the role.
+            let after_role = bucket.is_none() || matches!(action.step, Step::Canary | Step::Widen);
             if bucket.is_some_and(|bucket| failed_buckets.contains(bucket)) || (role_failed && after_role) {
                 continue;
             }
@@ -78,6 +79,8 @@ impl<'a> Run<'a> {
                 Err(StepError::Fatal(error)) => return Err(error),
             }
         }
+        // Where canaries are under way, they decide.
+        work.complete = true;
         Ok((work, pending.into_values().collect()))
     }
 

@@ -15,6 +15,7 @@ mod prove;
 mod report;
 mod rollback;
 mod run;
+pub mod view;
 
 pub(crate) use self::current::plain_word;
 pub use self::error::ApplyError;
@@ -29,6 +30,7 @@ use self::report::Work;
 use self::run::{Did, Run};
 use crate::audit::Audit;
 use crate::aws::{Session, Sts};
+use crate::codes::FailureCode;
 use crate::discover::{Entrance, NoEntry};
 use crate::ids::AccountId;
 use crate::plan::{Action, Plan, Purpose, Severity, Step};
@@ -89,7 +91,8 @@ pub async fn apply(
         surroundings: tokio::sync::OnceCell::new(),
     };
     if let Some(interrupted) = journal.interrupted() {
-        tracing::info!(run = interrupted, "the last run was interrupted; this one goes on from there");
+        let code = FailureCode::Interrupted;
+        tracing::info!(%code, run = interrupted, "the last run was interrupted; this one goes on from there");
     }
     let began =
         journal::Event::RunBegan { time: run.clock.now(), run: run.id.clone(), actions: plan.actions.len() };
@@ -173,6 +176,9 @@ impl<'a> Run<'a> {
                 Err(StepError::Interrupted) => return Ok(()),
                 Err(StepError::Fatal(error)) => return Err(error),
             }
+        }
+        if let Some(done) = work.get_mut(&self.plan.log_account) {
+            done.complete = true;
         }
         Ok(())
     }

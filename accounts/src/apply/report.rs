@@ -6,7 +6,7 @@ use crate::inventory::Failure;
 use crate::plan::{Finding, Plan, PlannedState, Severity};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +45,8 @@ pub struct AccountReport {
 pub enum AccountOutcome {
     /// Something could not be done; it has a code and a cure.
     Failed,
+    /// A signal ended the run before the account was done; a note says so. Run it again.
+    Interrupted,
     /// A wait of AWS's is not over; run it again.
     Waiting,
     /// Changed, and as accounts.toml says now.
@@ -60,6 +62,7 @@ impl AccountOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
             Self::Waiting => "waiting",
             Self::Done => "done",
             Self::Unchanged => "unchanged",
@@ -87,6 +90,8 @@ pub(super) struct Work {
     pub(super) waiting: Vec<Waiting>,
     pub(super) failures: Vec<Failure>,
     pub(super) notes: Vec<Failure>,
+    /// Whether every step was come to. Not so where a signal ended the run.
+    pub(super) complete: bool,
 }
 
 impl Report {
@@ -102,20 +107,15 @@ impl Report {
             .iter()
             .map(|account| {
                 let done = work.remove(&account.id).unwrap_or_default();
-                report(
-                    account.id.clone(),
-                    account.name.clone(),
-                    account.unit.clone(),
-                    account.state,
-                    plan,
-                    done,
-                )
+                let named = (account.name.clone(), account.unit.clone());
+                report(account.id.clone(), named, account.state, plan, done, interrupted)
             })
             .collect();
         // The log account need not be among the accounts that are onboarded.
         for (id, done) in work {
             let name = if id == plan.log_account { "log account".to_owned() } else { id.to_string() };
-            accounts.push(report(id, name, String::new(), PlannedState::Changes, plan, done));
+            let named = (name, String::new());
+            accounts.push(report(id, named, PlannedState::Changes, plan, done, interrupted));
         }
         accounts.sort_by(|a, b| {
             let first = |account: &AccountReport| account.account != plan.log_account;
@@ -128,10 +128,12 @@ impl Report {
     /// Whether every account is as accounts.toml says.
     pub fn is_converged(&self) -> bool {
         !self.interrupted
-            && !self
-                .accounts
-                .iter()
-                .any(|account| matches!(account.state, AccountOutcome::Failed | AccountOutcome::Waiting))
+            && !self.accounts.iter().any(|account| {
+                matches!(
+                    account.state,
+                    AccountOutcome::Failed | AccountOutcome::Interrupted | AccountOutcome::Waiting
+                )
+            })
     }
 
     /// How many accounts ended so.
@@ -142,42 +144,70 @@ impl Report {
 
 fn report(
     id: AccountId,
-    name: String,
-    unit: String,
+    (name, unit): (String, String),
     planned: PlannedState,
     plan: &Plan,
     work: Work,
+    interrupted: bool,
 ) -> AccountReport {
-    let mut failures = work.failures;
-    let refused = plan.findings.iter().filter(|finding| {
-        finding.account.as_ref() == Some(&id)
-            && matches!(finding.severity, Severity::Refused | Severity::Stop)
-            && finding.code != FailureCode::AccountNotActive
-    });
-    failures.extend(refused.map(from_finding));
+    let Work { writes, waiting, mut failures, mut notes, complete } = work;
+    failures.extend(refusals(&id, planned, plan));
+    let cut_short = interrupted && !complete && plan.actions_in(&id).next().is_some();
+    if cut_short {
+        notes.push(cut(&id, writes));
+    }
     let state = if !failures.is_empty() {
         AccountOutcome::Failed
-    } else if !work.waiting.is_empty() {
+    } else if cut_short {
+        AccountOutcome::Interrupted
+    } else if !waiting.is_empty() {
         AccountOutcome::Waiting
-    } else if work.writes > 0 {
+    } else if writes > 0 {
         AccountOutcome::Done
     } else {
         match planned {
             PlannedState::Skipped => AccountOutcome::Skipped,
-            // What stands in its way is said of another account, such as the log account.
             PlannedState::Refused | PlannedState::Partly => AccountOutcome::Failed,
             PlannedState::Unchanged | PlannedState::Changes => AccountOutcome::Unchanged,
         }
     };
-    AccountReport {
-        account: id,
-        name,
-        unit,
-        state,
-        writes: work.writes,
-        waiting: work.waiting,
-        failures,
-        notes: work.notes,
+    AccountReport { account: id, name, unit, state, writes, waiting, failures, notes }
+}
+
+/// What the plan refuses of an account, with code and cure.
+fn refusals(id: &AccountId, planned: PlannedState, plan: &Plan) -> Vec<Failure> {
+    let is_refusal = |finding: &&Finding| {
+        matches!(finding.severity, Severity::Refused | Severity::Stop)
+            && finding.code != FailureCode::AccountNotActive
+    };
+    let refused = plan.findings.iter().filter(is_refusal);
+    let own: Vec<Failure> =
+        refused.clone().filter(|finding| finding.account.as_ref() == Some(id)).map(from_finding).collect();
+    if !own.is_empty() || !matches!(planned, PlannedState::Refused | PlannedState::Partly) {
+        return own;
+    }
+    // What stands in its way is said of the log account: of a destination that its buckets would go to.
+    let regions: BTreeSet<&Region> = plan
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.account == *id && bucket.state == PlannedState::Refused)
+        .map(|bucket| &bucket.destination_region)
+        .collect();
+    refused
+        .filter(|finding| finding.account.as_ref() == Some(&plan.log_account))
+        .filter(|finding| finding.region.as_ref().is_none_or(|region| regions.contains(region)))
+        .map(from_finding)
+        .collect()
+}
+
+/// What is said of an account that a signal left unfinished.
+fn cut(id: &AccountId, writes: usize) -> Failure {
+    Failure {
+        code: FailureCode::Interrupted,
+        resource: None,
+        region: None,
+        text: format!("the run was interrupted before account {id} was done, after {writes} writes in it"),
+        cure: "run it again: the journal knows how far it came".into(),
     }
 }
 

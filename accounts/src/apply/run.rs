@@ -46,8 +46,12 @@ pub(super) enum Did {
     Unchanged,
 }
 
-/// A role is usable within seconds; seldom, a minute.
-const ROLE_PATIENCE: [u64; 16] = [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5];
+/// A role is usable within seconds; seldom, a minute. By AWS's clock, which is IAM's.
+const ROLE_PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// Seconds between two tries; the last is repeated.
+const ROLE_PAUSES: [u64; 9] = [1, 1, 2, 2, 3, 3, 4, 4, 5];
+/// No fewer tries, should AWS's clock jump meanwhile.
+const ROLE_TRIES: usize = 4;
 /// After this, a denial has nothing to do with the age of a role.
 const ROLE_IS_NEW: SignedDuration = SignedDuration::from_mins(5);
 
@@ -134,19 +138,25 @@ impl Run<'_> {
 
     /// Makes the call; where a role of ours is so new that IAM may not have spread it, patiently.
     async fn perform(&self, session: &Session, action: &Action) -> Result<(), CallError> {
-        // Asked once: patience is counted, whatever the clock does meanwhile.
+        // Asked once: what was new at first keeps its patience, whatever the clock does meanwhile.
         let role_is_new = needs_role(&action.write) && self.role_is_new(&action.account);
-        let mut patience = ROLE_PATIENCE.iter();
+        let patience_began = self.clock.now();
+        let mut tries = 0;
         loop {
             let answer = current::perform(session, &action.account, &action.region, &action.write).await;
             let Err(error) = answer else { return Ok(()) };
             let may_be_new =
                 role_is_new && matches!(error.kind, Kind::Denied | Kind::Rejected | Kind::NotFound);
-            let Some(seconds) = patience.next().filter(|_| may_be_new) else {
-                return Err(if may_be_new { error.not_yet() } else { error });
-            };
+            if !may_be_new {
+                return Err(error);
+            }
+            tries += 1;
+            if tries >= ROLE_TRIES && self.clock.now().duration_since(patience_began) >= ROLE_PATIENCE {
+                return Err(error.not_yet());
+            }
             tracing::debug!(call = %error.call, kind = %error.kind, "the role may be too new; call again");
-            self.clock.sleep(Duration::from_secs(*seconds)).await;
+            let pause = ROLE_PAUSES.get(tries - 1).or(ROLE_PAUSES.last()).copied().unwrap_or(5);
+            self.clock.sleep(Duration::from_secs(pause)).await;
         }
     }
 

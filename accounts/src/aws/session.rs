@@ -313,13 +313,15 @@ impl Session {
             }
             match (error.kind.clone(), &self.assumed) {
                 (Kind::Expired, Some(assumed)) if !renewed => {
+                    tracing::info!(code = %error.code_of_report(), "{error}; the role is assumed again");
                     renewed = true;
                     assumed.forget();
                 }
                 (Kind::Busy | Kind::Throttled | Kind::ServiceFault, _) if count < MORE_ATTEMPTS => {
-                    tracing::debug!(call = %call, code = error.code, count, "call again");
                     // 0.25 s, doubled each time: 16 s in all.
-                    self.connection.0.clock.sleep(Duration::from_millis(250 << count)).await;
+                    let pause = Duration::from_millis(250 << count);
+                    tracing::info!(code = %error.code_of_report(), "{error}; asked again in {pause:?}");
+                    self.connection.0.clock.sleep(pause).await;
                     count += 1;
                 }
                 _ => return Err(error),

@@ -26,9 +26,19 @@ pub(super) struct Arguments {
     /// Put one account back to what it was before the last run that wrote in it
     #[arg(long, value_name = "ACCOUNT", conflicts_with_all = ["plan", "wait"])]
     rollback: Option<AccountId>,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// How much of the report is printed, and for whom.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Output {
     /// Print the report as JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
+    /// List every account in the report, also of a large organization
+    #[arg(long, conflicts_with = "json")]
+    pub(super) full: bool,
 }
 
 pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Result<u8> {
@@ -37,7 +47,7 @@ pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Resul
     }
     // A plan file is read before anything is asked of AWS.
     let kept = arguments.plan.as_deref().map(Plan::load).transpose()?;
-    let context = Context::open(shared, !arguments.json).await?;
+    let context = Context::open(shared, !arguments.output.json).await?;
     let (plan, caller) = if let Some(plan) = kept {
         let caller = check(&context, &plan).await?;
         (plan, caller)
@@ -45,7 +55,7 @@ pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Resul
         let inventory = context.inventory().await?;
         (plan::build(&inventory, &context.desired), inventory.caller)
     };
-    carry_out(&context, shared, &caller, &plan, arguments.yes, arguments.wait, arguments.json).await
+    carry_out(&context, shared, &caller, &plan, arguments.yes, arguments.wait, arguments.output).await
 }
 
 /// Shows a plan, asks, applies it, and reports.
@@ -56,9 +66,9 @@ pub(super) async fn carry_out(
     plan: &Plan,
     yes: bool,
     wait: bool,
-    json: bool,
+    output: Output,
 ) -> anyhow::Result<u8> {
-    if !json {
+    if !output.json {
         view::plan(plan, false)?;
     }
     if plan.is_stopped() {
@@ -75,12 +85,12 @@ pub(super) async fn carry_out(
     if plan.purpose == Purpose::Onboard && !report.interrupted {
         status::remember(&shared.data, plan)?;
     }
-    show(&report, json)?;
+    show(&report, output)?;
     Ok(if report.is_converged() { CONVERGED } else { FAILED })
 }
 
-fn show(report: &Report, json: bool) -> anyhow::Result<()> {
-    if json { view::print_json(report) } else { view::report(report) }
+fn show(report: &Report, output: Output) -> anyhow::Result<()> {
+    if output.json { view::print_json(report) } else { view::report(report, output.full) }
 }
 
 /// A plan is for one organization and one log account, whoever kept it.
@@ -111,7 +121,7 @@ fn confirmed(plan: &Plan) -> anyhow::Result<bool> {
 }
 
 async fn roll_back(arguments: &Arguments, shared: &Shared, account: &AccountId) -> anyhow::Result<u8> {
-    let context = Context::open(shared, !arguments.json).await?;
+    let context = Context::open(shared, !arguments.output.json).await?;
     if !arguments.yes {
         let question =
             format!("Put account {account} back to what it was before the last run that wrote in it?");

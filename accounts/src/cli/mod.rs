@@ -132,9 +132,19 @@ struct Program {
     arguments: Arguments,
 }
 
+/// Prints what is wrong with a command line. clap ends with 2, which says here that the world has drifted.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // Whoever closed the output knows.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { STOPPED } else { CONVERGED })
+}
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let program = Program::parse();
+    let program = match Program::try_parse() {
+        Ok(program) => program,
+        Err(error) => return usage(&error),
+    };
     let level = match program.verbose {
         0 => "error",
         1 => "weir_accounts=info,warn",

@@ -1,7 +1,7 @@
 //! `weir accounts offboard`: takes what is ours away, and leaves what is not.
 
 use super::Shared;
-use super::apply::carry_out;
+use super::apply::{Output, carry_out};
 use super::context::Context;
 use crate::desired::Selection;
 use crate::ids::AccountId;
@@ -20,13 +20,12 @@ pub(super) struct Arguments {
     /// Do not ask
     #[arg(short, long)]
     yes: bool,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Result<u8> {
-    let mut context = Context::open(shared, !arguments.json).await?;
+    let mut context = Context::open(shared, !arguments.output.json).await?;
     // Whoever leaves is looked at, whatever the selection says: nothing of ours may be overlooked.
     let select = &mut context.desired.members.select;
     if arguments.all {
@@ -43,5 +42,5 @@ pub(super) async fn run(arguments: &Arguments, shared: &Shared) -> anyhow::Resul
         arguments.accounts.iter().cloned().collect()
     };
     let plan = plan::offboard(&inventory, &context.desired, &leaving);
-    carry_out(&context, shared, &inventory.caller, &plan, arguments.yes, false, arguments.json).await
+    carry_out(&context, shared, &inventory.caller, &plan, arguments.yes, false, arguments.output).await
 }

@@ -1,14 +1,15 @@
 //! What a person sees: tables, and errors with their causes.
 
-use crate::apply::{AccountOutcome, Report, RolledBack};
+use crate::apply::{self, Report, RolledBack};
 use crate::backfill::{Estimate, Job};
 use crate::ids::AccountId;
 use crate::inventory::{Access, Failure, Inventory};
+use crate::plan::view::{counted, printable};
 use crate::plan::{self, Plan};
 use crate::status::Status;
 use crate::verify::{PathProof, Proof};
 use anyhow::Context;
-use comfy_table::{Cell, Table, presets};
+use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -85,8 +86,8 @@ pub(super) fn inventory(inventory: &Inventory) -> anyhow::Result<()> {
         };
         rows.add_row([
             member.id.to_string(),
-            member.name.clone(),
-            inventory.organization.unit_names(&member.units),
+            printable(&member.name),
+            printable(&inventory.organization.unit_names(&member.units)),
             crate::apply::plain_word(&member.state),
             entered,
             member.buckets.len().to_string(),
@@ -106,11 +107,11 @@ pub(super) fn inventory(inventory: &Inventory) -> anyhow::Result<()> {
         print_failures([(&inventory.log_account.id, failure)])?;
     }
     print(&format!(
-        "\norganization {}: {} accounts in {} units, {} log buckets",
+        "\norganization {}: {} in {}, {}",
         inventory.organization.id,
-        inventory.members.len(),
-        inventory.organization.units.len(),
-        inventory.members.values().map(|member| member.buckets.len()).sum::<usize>(),
+        counted(inventory.members.len(), "account"),
+        counted(inventory.organization.units.len(), "unit"),
+        counted(inventory.members.values().map(|member| member.buckets.len()).sum::<usize>(), "log bucket"),
     ))
 }
 
@@ -119,55 +120,19 @@ fn print_failures<'a>(
     failures: impl IntoIterator<Item = (&'a AccountId, &'a Failure)>,
 ) -> anyhow::Result<()> {
     for (account, failure) in failures {
-        print(&format!("\n{account} {}: {}\n  → {}", failure.code, failure.text, failure.cure))?;
+        print(&format!(
+            "\n{account} {}: {}\n  → {}",
+            failure.code,
+            printable(&failure.text),
+            printable(&failure.cure)
+        ))?;
     }
     Ok(())
 }
 
 /// What became of every account.
-pub(super) fn report(report: &Report) -> anyhow::Result<()> {
-    let mut rows = table(&["ACCOUNT", "NAME", "UNIT", "STATE", "WRITES", "WHY"]);
-    for account in &report.accounts {
-        if account.state == AccountOutcome::Skipped {
-            continue;
-        }
-        let codes: Vec<&str> = account.failures.iter().map(|failure| failure.code.as_str()).collect();
-        let why = match account.waiting.first() {
-            Some(waiting) if codes.is_empty() => {
-                let until = waiting.until.map_or(String::new(), |until| format!(" (until {until:.0})"));
-                format!("{} buckets: {}{until}", account.waiting.len(), waiting.reason)
-            }
-            _ => codes.join(", "),
-        };
-        rows.add_row(vec![
-            Cell::new(&account.account),
-            Cell::new(&account.name),
-            Cell::new(&account.unit),
-            Cell::new(account.state.as_str()),
-            Cell::new(account.writes),
-            Cell::new(why),
-        ]);
-    }
-    print(&rows)?;
-    print_failures(report.accounts.iter().flat_map(|account| {
-        account.failures.iter().chain(&account.notes).map(|failure| (&account.account, failure))
-    }))?;
-    print(&format!(
-        "\n{} done, {} unchanged, {} waiting, {} failed, {} skipped; {} writes{}",
-        report.count(AccountOutcome::Done),
-        report.count(AccountOutcome::Unchanged),
-        report.count(AccountOutcome::Waiting),
-        report.count(AccountOutcome::Failed),
-        report.count(AccountOutcome::Skipped),
-        report.writes,
-        if report.interrupted { "; interrupted: run it again to go on" } else { "" },
-    ))?;
-    if report.count(AccountOutcome::Waiting) > 0 {
-        print(
-            &"Run `weir accounts apply` again when the waits are over, or use --wait: it goes on from here.",
-        )?;
-    }
-    Ok(())
+pub(super) fn report(report: &Report, full: bool) -> anyhow::Result<()> {
+    print(&apply::view::human(report, full).trim_end())
 }
 
 /// The proof, bucket by bucket.
@@ -184,7 +149,7 @@ pub(super) fn proof(proof: &Proof) -> anyhow::Result<()> {
         let last = bucket.coverage.iter().filter_map(|coverage| coverage.last_seen.as_ref()).max();
         rows.add_row([
             bucket.account.to_string(),
-            bucket.name.clone(),
+            printable(&bucket.name),
             bucket.region.to_string(),
             bucket.bucket.to_string(),
             path,
@@ -222,15 +187,20 @@ pub(super) fn status(status: &Status) -> anyhow::Result<()> {
         ("is not active any more", &status.suspended),
     ] {
         for account in accounts {
-            print(&format!("{} {} {what}", account.account, account.name))?;
+            print(&format!("{} {} {what}", account.account, printable(&account.name)))?;
         }
     }
     for drift in &status.changes {
-        print(&format!("{} {} differs: {}", drift.account, drift.name, drift.writes.join(", ")))?;
+        print(&format!("{} {} differs: {}", drift.account, printable(&drift.name), drift.writes.join(", ")))?;
     }
     for finding in &status.findings {
         let account = finding.account.as_ref().map_or_else(String::new, |account| format!("{account} "));
-        print(&format!("{} {account}{}: {}", finding.severity.as_str(), finding.code, finding.text))?;
+        print(&format!(
+            "{} {account}{}: {}",
+            finding.severity.as_str(),
+            finding.code,
+            printable(&finding.text)
+        ))?;
     }
     if status.is_drifted() {
         print(&"\nsee `weir accounts plan`, and mend it with `weir accounts apply`")

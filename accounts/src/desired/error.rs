@@ -9,7 +9,7 @@ pub enum DesiredError {
         "there is no {}; write one with `weir accounts init`, or name yours with --file", path.display()
     )]
     Missing { path: PathBuf },
-    #[error("cannot read {}; check that it is a file and yours to read", path.display())]
+    #[error("cannot read {}; check that it is a text file, in UTF-8, and yours to read", path.display())]
     Read {
         path: PathBuf,
         #[source]

@@ -30,7 +30,7 @@ pub enum DiscoverError {
     WrongAccount { role: Arn, expected: AccountId, found: AccountId },
     #[error("the organization has no root; check that its creation is complete")]
     NoRoot,
-    #[error("the organization cannot be read")]
+    #[error("{}", unreadable(.0))]
     Organization(#[source] Box<CallError>),
 }
 
@@ -64,6 +64,12 @@ impl From<CallError> for DiscoverError {
             _ => Self::Organization(Box::new(error)),
         }
     }
+}
+
+/// The cause, which has the answer of AWS, is printed after it.
+fn unreadable(error: &CallError) -> String {
+    let failure = error.failure();
+    format!("{}: the organization cannot be read; {}", failure.code, failure.cure)
 }
 
 /// The statement is that of a resource-based delegation policy (Organizations user guide, "Delegated administrator").

@@ -44,6 +44,15 @@ pub fn build(inventory: &Inventory, desired: &Desired) -> Plan {
             (false, _) => PlannedState::Unchanged,
         };
     }
+    let nobody = accounts.iter().all(|account| account.state == PlannedState::Skipped);
+    if nobody && !inventory.members.is_empty() {
+        findings.push(Finding::new(
+            Severity::Warning,
+            FailureCode::NothingSelected,
+            "no account is onboarded: none is selected, or none that is has a bucket that accounts.toml names",
+            "check `[members.select]` and the `buckets` of each [[source]] in accounts.toml",
+        ));
+    }
     // A bucket can be asked about twice, when another of its account was refused.
     findings.sort();
     findings.dedup();
@@ -93,6 +102,7 @@ fn check_organization(inventory: &Inventory, desired: &Desired, findings: &mut V
             "take a new inventory with `weir accounts discover`",
         ));
     }
+    check_units(inventory, desired, findings);
     if inventory.members.is_empty() {
         findings.push(Finding::new(
             Severity::Warning,
@@ -102,6 +112,40 @@ fn check_organization(inventory: &Inventory, desired: &Desired, findings: &mut V
         ));
     }
 }
+
+/// A unit that is not there would select nobody, or leave nobody out.
+fn check_units(inventory: &Inventory, desired: &Desired, findings: &mut Vec<Finding>) {
+    let organization = &inventory.organization;
+    let select = &desired.members.select;
+    let paths: Vec<(&str, String)> = organization
+        .units
+        .keys()
+        .map(|unit| (unit.as_str(), organization.unit_names(&organization.path_to(unit))))
+        .collect();
+    for (field, units) in [("units", &select.units), ("exclude-units", &select.exclude_units)] {
+        for unit in units {
+            if paths.iter().any(|(id, path)| id == unit || path == unit) {
+                continue;
+            }
+            let mut there: Vec<&str> = paths.iter().map(|(_, path)| path.as_str()).collect();
+            there.sort_unstable();
+            let more = if there.len() > MOST_UNITS { ", …" } else { "" };
+            there.truncate(MOST_UNITS);
+            findings.push(Finding::new(
+                Severity::Stop,
+                FailureCode::NothingSelected,
+                format!(
+                    "`members.select.{field}` names the unit `{unit}`, and organization {} has none of that name",
+                    organization.id
+                ),
+                format!("correct it in accounts.toml; there are: {}{more}", there.join(", ")),
+            ));
+        }
+    }
+}
+
+/// Units that a message lists.
+const MOST_UNITS: usize = 20;
 
 /// An organization's trail that delivers to the destination itself, and trails of members that are replicated there.
 fn check_double_ingestion(inventory: &Inventory, sources: &[Source<'_>], findings: &mut Vec<Finding>) {

@@ -19,7 +19,7 @@ mod view;
 
 use crate::config::{Config, ConfigError};
 use crate::host::{Host, HostError};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -79,9 +79,20 @@ enum Command {
     Accounts(accounts::Arguments),
 }
 
+/// Whether the first command on the command line is `accounts`, whose exit codes are its own.
+fn is_about_accounts() -> bool {
+    let commands = Arguments::command();
+    let mut words = std::env::args_os().skip(1);
+    words.find(|word| commands.find_subcommand(word).is_some()).is_some_and(|word| word == "accounts")
+}
+
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if is_about_accounts() => return accounts::usage(&error),
+        Err(error) => error.exit(),
+    };
     start_logging(arguments.verbose);
     let outcome = match arguments.command {
         Command::Ingest(command) => ingest::run(&command, || open(arguments.config.as_deref())),

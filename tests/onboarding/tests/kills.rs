@@ -56,7 +56,7 @@ fn case_32_an_interrupted_run_says_so_and_the_next_goes_on() {
     let scene = Scene::small();
     // Replicas take half a minute: there is time for a signal.
     scene.control("POST", "clock", &json!({ "speed": 1 }));
-    let child = scene.command(&["apply", "--yes", "--wait"]).spawn().unwrap();
+    let child = scene.command(&["apply", "--yes", "--wait", "--json"]).spawn().unwrap();
     let began = Instant::now();
     while scene.writes() < 2 {
         assert!(began.elapsed() < Duration::from_mins(2), "nothing was written");
@@ -64,9 +64,26 @@ fn case_32_an_interrupted_run_says_so_and_the_next_goes_on() {
     }
     let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
-    finish(child).expect(3).says("interrupted: run it again to go on");
+    let outcome = finish(child).expect(3);
+    let report = outcome.json();
+    assert_eq!(report["interrupted"], true);
+    let cut: Vec<&Value> = report["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["state"] == "interrupted")
+        .collect();
+    assert!(!cut.is_empty(), "{report:#}");
+    for entry in cut {
+        let note = &entry["notes"][0];
+        assert_eq!(note["code"], "INTERRUPTED", "{entry:#}");
+        assert!(note["text"].as_str().unwrap().contains(entry["account"].as_str().unwrap()), "{entry:#}");
+        assert!(note["cure"].as_str().unwrap().contains("run it again"), "{entry:#}");
+    }
     scene.control("POST", "clock", &json!({ "speed": 60 }));
-    scene.apply().expect(0);
+    let (exit, report) = scene.apply_json();
+    assert_eq!(exit, 0);
+    crate::support::others_are_done(&report, &[]);
     scene.run(&["plan"]).expect(0);
 }
 

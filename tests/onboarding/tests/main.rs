@@ -5,6 +5,8 @@ mod cases;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod foreign;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod organization;

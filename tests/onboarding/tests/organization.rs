@@ -79,7 +79,7 @@ fn without_waiting_a_run_ends_with_canaries_under_way_and_the_next_goes_on() {
 }
 
 #[test]
-fn a_plan_file_is_applied_as_it_is_and_refused_when_the_world_moved() {
+fn case_28_a_plan_file_is_applied_as_it_is_and_refused_when_the_world_moved() {
     let scene = Scene::small();
     scene.run(&["plan", "-o", "plan.json"]).expect(2);
     // Somebody changes the log bucket's policy in between.

@@ -58,7 +58,7 @@ fn unknown_credentials_are_to_be_checked() {
 }
 
 #[test]
-fn from_the_wrong_account_it_says_which_would_be_right() {
+fn case_01_from_the_wrong_account_it_says_which_would_be_right() {
     let mut scene = Scene::small();
     scene.patch(&json!({ "accounts": { "300000000001": {
         "access_keys": { "AKIAMEMBER0000000001": { "principal": "user/administrator" } },
@@ -68,4 +68,34 @@ fn from_the_wrong_account_it_says_which_would_be_right() {
     outcome.says("CALLER_NOT_ALLOWED");
     outcome.says("300000000001");
     outcome.says("organizations:List*");
+    outcome.says("use credentials of the management account");
+    assert_eq!(scene.writes(), 0);
+}
+
+#[test]
+fn a_unit_that_is_not_there_stops_and_nobody_selected_is_told() {
+    let scene = Scene::small();
+    for field in ["units", "exclude-units"] {
+        let select = format!("[members.select]\n{field} = [\"Unit 1\", \"Unti 2\"]");
+        scene.write_desired(&crate::support::desired().replace("[members.select]", &select));
+        let outcome = scene.run(&["apply", "--yes"]).expect(4);
+        outcome.says("NOTHING_SELECTED");
+        outcome.says(&format!("`members.select.{field}` names the unit `Unti 2`"));
+        outcome.says("there are: Security, Unit 1, Unit 2, Unit 3");
+    }
+    assert_eq!(scene.writes(), 0);
+    scene.write_desired(
+        &crate::support::desired().replace("[members.select]", "[members.select]\nnames = [\"Nobody*\"]"),
+    );
+    let outcome = scene.run(&["plan"]);
+    outcome.says("no account is onboarded");
+    outcome.says("check `[members.select]`");
+}
+
+#[test]
+fn a_wrong_command_line_is_not_drift() {
+    let scene = Scene::small();
+    scene.run(&["status", "--jsno"]).expect(4).says("--json");
+    scene.run(&["offboard", "12"]).expect(4).says("write its 12 digits");
+    scene.run(&["apply", "--help"]).expect(0).says("--full");
 }

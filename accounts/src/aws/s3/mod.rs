@@ -94,14 +94,15 @@ impl Calls<'_> {
         loop {
             let call = self.session.call("s3", operation, &region, bucket.name.as_str());
             let client = self.client(&region);
-            match self.session.run(&call, None, || send(client.clone())).await {
-                Err(CallError { kind: Kind::WrongRegion(right), .. }) if !redirected => {
-                    tracing::debug!(bucket = %bucket.name, %region, %right, "the bucket is in another region");
+            let answer = self.session.run(&call, None, || send(client.clone())).await;
+            match &answer {
+                Err(error @ CallError { kind: Kind::WrongRegion(right), .. }) if !redirected => {
+                    tracing::info!(code = %error.code_of_report(), "{error}; the call is sent there");
                     self.session.set_bucket_region(&bucket.name, right.clone());
-                    region = right;
+                    region = right.clone();
                     redirected = true;
                 }
-                answer => return answer,
+                _ => return answer,
             }
         }
     }

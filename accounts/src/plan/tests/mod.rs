@@ -109,6 +109,16 @@ fn a_thousand_accounts_can_be_read() {
         "{text}"
     );
     assert!(text.contains("and 50 more MANUAL") && text.lines().count() < 500, "{}", text.lines().count());
+    // A thousand refusals do not fill the screen either.
+    for member in world.inventory.members.values_mut() {
+        let bucket = member.buckets.values_mut().next().unwrap();
+        bucket.mfa_delete = true;
+        bucket.versioning = crate::inventory::Versioning::Unversioned;
+    }
+    let plan = build(&world.inventory, &world.desired);
+    let text = view::human(&plan, &view::Options { colour: false, documents: false });
+    assert!(text.contains("and 900 accounts more refused"), "{text}");
+    assert!(text.lines().count() < 500, "{}", text.lines().count());
 }
 
 #[test]

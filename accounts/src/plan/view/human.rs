@@ -44,8 +44,10 @@ fn colour(colour: AnsiColor) -> Style {
     Style::new().fg_color(Some(colour.into()))
 }
 
-/// Accounts to change that the table lists; those that are refused are all listed.
+/// Accounts to change that the table lists.
 const MOST_CHANGES: usize = 50;
+/// Accounts that are refused, wholly or partly, that it lists.
+const MOST_REFUSED: usize = 100;
 /// Refusals of one kind that are listed.
 const MOST_REFUSALS: usize = 50;
 /// Warnings and notes of one kind that are listed.
@@ -108,10 +110,15 @@ impl View {
         table.load_style(comfy_table::presets::NOTHING);
         table.set_header(["account", "name", "unit", "buckets", "writes", "state"]);
         let mut rows = 0;
-        let mut changes = 0;
+        let (mut changes, mut refused) = (0, 0);
         for account in plan.accounts.iter().filter(|account| !quiet(account)) {
-            changes += usize::from(account.state == PlannedState::Changes);
-            if account.state == PlannedState::Changes && changes > MOST_CHANGES {
+            let (shown, most) = if account.state == PlannedState::Changes {
+                (&mut changes, MOST_CHANGES)
+            } else {
+                (&mut refused, MOST_REFUSED)
+            };
+            *shown += 1;
+            if *shown > most {
                 continue;
             }
             let count = |counts: &BTreeMap<&AccountId, usize>| {
@@ -133,11 +140,13 @@ impl View {
                 self.line(&line);
             }
         }
-        if changes > MOST_CHANGES {
-            self.line(&format!(
-                " … and {} more to change; --json lists all",
-                counted(changes - MOST_CHANGES, "account")
-            ));
+        for (count, most, what) in
+            [(changes, MOST_CHANGES, "to change"), (refused, MOST_REFUSED, "refused or partly so")]
+        {
+            if count > most {
+                let more = counted(count - most, "account");
+                self.line(&format!(" … and {more} more {what}; --json lists all"));
+            }
         }
         for (state, text) in [(PlannedState::Unchanged, "unchanged"), (PlannedState::Skipped, "skipped")] {
             let count = plan.accounts.iter().filter(|account| account.state == state).count();
@@ -276,7 +285,7 @@ impl View {
 }
 
 /// Names come from others: what moves a terminal's cursor is not printed.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '·' } else { character }).collect()
 }
 

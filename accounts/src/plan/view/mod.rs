@@ -5,7 +5,9 @@ mod human;
 mod summary;
 
 pub use self::human::human;
+pub(crate) use self::human::printable;
 pub use self::summary::Summary;
+pub(crate) use self::summary::counted;
 
 use super::Plan;
 use serde::Serialize;

@@ -74,6 +74,6 @@ impl fmt::Display for Summary {
 }
 
 /// A number and its noun.
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -1,9 +1,9 @@
 //! Cases 34 to 36: canaries that do not come through, or not as they should.
 
-use super::codes;
-use crate::support::{REGION, Scene, of_account, others_are_done};
+use super::{codes, everybody_is_done, refused, says};
+use crate::support::{REGION, Scene, blueprint, desired_with, of_account, others_are_done};
 use serde_json::json;
-use weir_aws_fake::builder::member;
+use weir_aws_fake::builder::{Blueprint, LOG, member};
 
 #[test]
 fn case_34_a_canary_that_fails_leaves_the_rule_as_small_as_it_is() {
@@ -48,6 +48,7 @@ fn case_34_the_statement_that_came_after_the_plan_is_named() {
     assert_eq!(codes(entry), ["CANARY_FAILED"], "{entry:#}");
     let text = entry["failures"][0]["text"].as_str().unwrap();
     assert!(text.contains("statement Later") && text.contains("s3:ReplicateObject"), "{text}");
+    says(&entry["failures"][0], "FAILED", "not widened");
     others_are_done(&report, &[&id]);
     // Canaries are writes as well: the report has what the fake took.
     assert_eq!(report["writes"].as_u64().unwrap(), scene.writes());
@@ -55,16 +56,25 @@ fn case_34_the_statement_that_came_after_the_plan_is_named() {
 
 #[test]
 fn case_35_a_canary_that_stays_pending_is_slow_and_comes_through_later() {
-    let scene = Scene::with(3, |world| {
-        world["settings"]["unreachable_destinations"] = json!([format!("weir-logs-{REGION}")]);
-    });
-    let (exit, report) = scene.apply_json();
-    assert_eq!(exit, 3);
+    // Two destinations: what goes to one of them is on its way for ever.
+    let id = member(0);
+    let far = "us-east-1";
+    let world =
+        Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
+    let mut world = serde_json::to_value(world).unwrap();
     for account in 0..3 {
-        let entry = of_account(&report, &member(account));
-        assert_eq!(codes(entry), ["SLOW"], "{entry:#}");
-        assert!(entry["failures"][0]["text"].as_str().unwrap().contains("15 minutes"), "{entry:#}");
+        let gone = if account == 0 { REGION } else { far };
+        world["buckets"].as_object_mut().unwrap().remove(&format!("logs-{}-{gone}", member(account)));
     }
+    world["settings"]["unreachable_destinations"] = json!([format!("weir-logs-{far}")]);
+    let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
+    scene.write_desired(&desired_with(
+        &format!("[[destination]]\nregion = \"{far}\"\nbucket = \"weir-logs-{far}\"\nqueue = \"arn:aws:sqs:{far}:{LOG}:weir-logs\""),
+        "aws-logs",
+        "",
+    ));
+    let report = refused(&scene, &id, "SLOW", "15 minutes", "run it again later");
+    assert_eq!(codes(of_account(&report, &id)), ["SLOW"]);
     scene.patch(&json!({ "settings": { "unreachable_destinations": [] } }));
     scene.apply().expect(0);
 }
@@ -91,14 +101,10 @@ fn case_36_another_destination_that_fails_is_not_our_failure() {
             &[rule.to_owned()]
         ));
     });
-    scene.write_desired(&crate::support::desired_with(
-        "",
-        "aws-logs",
-        "[replication]\nforeign-role = \"extend\"\n",
-    ));
-    let (_, report) = scene.apply_json();
+    scene.write_desired(&desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    let report = everybody_is_done(&scene);
     let entry = of_account(&report, &id);
     assert_eq!(entry["state"], "done", "{entry:#}");
     assert_eq!(entry["notes"][0]["code"], "OTHER_DESTINATION_FAILED", "{entry:#}");
-    others_are_done(&report, &[]);
+    says(&entry["notes"][0], "another destination", "the owner");
 }

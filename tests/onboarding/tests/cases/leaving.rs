@@ -1,6 +1,7 @@
 //! Cases 38 and 39: accounts that leave.
 
-use crate::support::{REGION, Scene, blueprint, desired_with};
+use super::says;
+use crate::support::{REGION, Scene, blueprint, desired_with, others_are_done};
 use serde_json::json;
 use weir_aws_fake::builder::{Blueprint, member};
 
@@ -14,6 +15,16 @@ fn case_38_an_account_that_left_is_noticed() {
     outcome.says(&member(0));
     let status = scene.run(&["status", "--json"]).expect(2).json();
     assert_eq!(status["left"][0]["account"], member(0));
+    let findings = status["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["code"] == "LEFT_ORGANIZATION").unwrap();
+    says(finding, &member(0), "off-board an account before it leaves");
+    // Nothing changes for the others.
+    let before = scene.writes();
+    let (exit, report) = scene.apply_json();
+    assert_eq!(exit, 0);
+    others_are_done(&report, &[&member(0)]);
+    let written = scene.writes_from(before);
+    assert!(!written.iter().any(|write| write.starts_with("3000")), "{written:?}");
 }
 
 #[test]
@@ -36,6 +47,7 @@ fn case_39_off_boarding_takes_only_what_is_ours() {
     scene.apply().expect(0);
     let outcome = scene.run(&["offboard", "--all", "--yes"]).expect(0);
     outcome.says("FOREIGN_RULES_KEPT");
+    outcome.says("4 done");
     let after = scene.end_state();
     for account in [member(0), member(1), member(2)] {
         assert_eq!(after["accounts"][&account]["roles"], before["accounts"][&account]["roles"], "{account}");

@@ -6,6 +6,7 @@ mod canaries;
 mod leaving;
 mod policies;
 mod rules;
+mod table;
 
 use crate::support::{Scene, of_account, others_are_done};
 use serde_json::Value;
@@ -25,20 +26,28 @@ fn refused(scene: &Scene, account: &str, code: &str, text: &str, cure: &str) -> 
     assert_eq!(entry["state"], "failed", "{entry:#}");
     let failure = entry["failures"].as_array().unwrap().iter().find(|failure| failure["code"] == code);
     let failure = failure.unwrap_or_else(|| panic!("no {code} in {entry:#}"));
-    let has = |field: &str, words: &str| failure[field].as_str().unwrap().contains(words);
-    assert!(has("text", text), "`{text}` is missing in {failure:#}");
-    assert!(has("cure", cure), "`{cure}` is missing in {failure:#}");
+    says(failure, text, cure);
     others_are_done(&report, &[account]);
     report
 }
 
-/// Nothing is written anywhere, and the reason is said.
+/// A failure or finding has these words. What is not asked for cannot be missed, so neither may be empty.
 #[track_caller]
-fn stopped(scene: &Scene, code: &str, text: &str) {
+fn says(failure: &Value, text: &str, cure: &str) {
+    let has = |field: &str, words: &str| failure[field].as_str().unwrap().contains(words);
+    assert!(!text.is_empty() && has("text", text), "`{text}` is missing in {failure:#}");
+    assert!(!cure.is_empty() && has("cure", cure), "`{cure}` is missing in {failure:#}");
+}
+
+/// Nothing is written anywhere; the reason is said, and what to do.
+#[track_caller]
+fn stopped(scene: &Scene, code: &str, text: &str, cure: &str) {
     let outcome = scene.apply().expect(4);
-    outcome.says(code);
-    outcome.says(text);
-    assert_eq!(scene.writes(), 0);
+    assert!(!text.is_empty() && !cure.is_empty());
+    for words in [code, text, cure] {
+        outcome.says(words);
+    }
+    assert_eq!(scene.writes(), 0, "{:?}", scene.writes_from(0));
 }
 
 /// The finding of a plan.
@@ -54,8 +63,31 @@ fn found(scene: &Scene, code: &str, severity: &str) -> Value {
 
 /// What is said changes nothing about the outcome: every account is onboarded.
 #[track_caller]
-fn told(scene: &Scene, code: &str, severity: &str, text: &str) {
+fn told(scene: &Scene, code: &str, severity: &str, text: &str) -> Value {
     let finding = found(scene, code, severity);
-    assert!(finding["text"].as_str().unwrap().contains(text), "`{text}` is missing in {finding:#}");
-    scene.apply().expect(0);
+    assert!(
+        !text.is_empty() && finding["text"].as_str().unwrap().contains(text),
+        "`{text}` is missing in {finding:#}"
+    );
+    everybody_is_done(scene);
+    finding
+}
+
+/// Applying brings every account to its end.
+#[track_caller]
+fn everybody_is_done(scene: &Scene) -> Value {
+    let (exit, report) = scene.apply_json();
+    assert_eq!(exit, 0, "{report:#}");
+    others_are_done(&report, &[]);
+    report
+}
+
+/// What is only asked again is no failure: it is in the log of `-v` with its code, and every account is onboarded.
+#[track_caller]
+fn asked_again(scene: &Scene, code: &str, text: &str) {
+    let outcome = scene.run(&["-v", "apply", "--yes", "--wait", "--json"]).expect(0);
+    let line = outcome.stderr.lines().find(|line| line.contains(code));
+    let line = line.unwrap_or_else(|| panic!("no {code} in {}", outcome.stderr));
+    assert!(!text.is_empty() && line.contains(text), "`{text}` is missing in {line}");
+    others_are_done(&outcome.json(), &[]);
 }

@@ -1,7 +1,7 @@
 //! Cases 17 to 23: the rules that are there, and the keys.
 
-use super::{found, refused, told};
-use crate::support::{REGION, Scene, blueprint, desired_with};
+use super::{everybody_is_done, refused, says, told};
+use crate::support::{REGION, Scene, blueprint, desired_with, of_account};
 use serde_json::{Value, json};
 use weir_aws_fake::builder::{Blueprint, member, replication_configuration};
 
@@ -66,7 +66,7 @@ fn case_19_rules_of_the_first_version_stay_unless_conversion_is_wanted() {
     let scene = with_rules(&[v1.to_owned()], false);
     refused(&scene, &member(2), "V1_RULES", "old", "convert-v1-rules");
     let scene = with_rules(&[v1.to_owned()], true);
-    scene.apply().expect(0);
+    told(&scene, "V1_RULES", "warning", "converts the rules old");
     let xml = scene.get("world")["buckets"][bucket(2)]["replication"].as_str().unwrap().to_owned();
     assert!(xml.contains("<ID>old</ID>") && xml.contains("<Filter>"), "{xml}");
 }
@@ -79,23 +79,36 @@ fn case_20_a_thousand_rules_leave_no_room() {
         })
         .collect();
     let scene = with_rules(&rules, false);
-    refused(&scene, &member(2), "RULE_LIMIT", "1001 rules", "");
+    refused(&scene, &member(2), "RULE_LIMIT", "1001 rules", "join some of them");
 }
 
 #[test]
 fn case_21_two_rules_for_the_same_objects() {
     let scene = with_rules(&[v2("all", 1, "", "weir-logs-eu-west-1")], false);
-    found(&scene, "RULE_OVERLAP", "warning");
+    let finding = told(&scene, "RULE_OVERLAP", "warning", &bucket(2));
+    says(&finding, "wins by its priority over all", "remove one of the two");
+    assert_eq!(finding["account"], member(2));
+    // The rule of others is as it was.
+    let xml = scene.get("world")["buckets"][bucket(2)]["replication"].as_str().unwrap().to_owned();
+    let kept = v2("all", 1, "", "weir-logs-eu-west-1").replace("<Prefix></Prefix>", "<Prefix/>");
+    assert!(xml.contains(&kept), "{xml}");
 }
 
 #[test]
 fn case_22_keys_without_the_account_could_collide() {
     let scene = Scene::small();
-    scene.write_desired(&desired_with("", "firehose", ""));
-    let outcome = scene.apply();
-    outcome.says("COLLISION_RISK");
-    outcome.says("{account}");
-    assert!(!scene.writes_from(0).iter().any(|write| write.contains("logs-3000")));
+    let id = member(0);
+    // The first account's logs are laid out as Firehose does by default.
+    let source = format!(
+        "[[source]]\nbuckets = [\"logs-{id}-*\"]\nlayout = \"firehose\"\n\n[[source]]\nbuckets = [\"logs-{{account}}-*\"]"
+    );
+    let desired =
+        desired_with("", "aws-logs", "").replace("[[source]]\nbuckets = [\"logs-{account}-*\"]", &source);
+    scene.write_desired(&desired);
+    let report =
+        refused(&scene, &id, "COLLISION_RISK", "one account could overwrite another's logs", "{account}");
+    says(&of_account(&report, &id)["failures"][0], &bucket(0), "UpdateDestination");
+    assert!(!scene.writes_from(0).iter().any(|write| write.starts_with(&id)));
 }
 
 #[test]
@@ -105,7 +118,13 @@ fn case_23_object_lock_at_the_source_needs_it_at_the_destination() {
             "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
         );
     });
-    refused(&scene, &member(0), "OBJECT_LOCK_MISSING", "DstBucketObjectLockConfigMissing", "");
+    refused(
+        &scene,
+        &member(0),
+        "OBJECT_LOCK_MISSING",
+        "DstBucketObjectLockConfigMissing",
+        "enable Object Lock on bucket",
+    );
 }
 
 #[test]
@@ -118,10 +137,23 @@ fn case_44_so_many_buckets_that_one_role_cannot_hold_them() {
             world["buckets"][name] = logs;
         }
     });
-    scene.apply().expect(0);
+    everybody_is_done(&scene);
     let world = scene.get("world");
     let roles = world["accounts"][member(0)]["roles"].as_object().unwrap();
     let ours: Vec<&String> = roles.keys().filter(|name| name.starts_with("weir-replication")).collect();
     assert!(ours.len() >= 2, "{ours:?}");
     scene.run(&["plan"]).expect(0);
+}
+
+#[test]
+fn case_44_a_shared_role_without_room() {
+    let world = Blueprint { foreign_rule_every: 3, ..blueprint(3) }.build().unwrap();
+    let mut world = serde_json::to_value(world).unwrap();
+    let resources: Vec<String> =
+        (0..100).map(|number| format!("arn:aws:s3:::{number:03}-{}", "x".repeat(80))).collect();
+    world["accounts"][member(2)]["roles"]["foreign-replication"]["inline_policies"] = json!({ "long": {
+        "Version": "2012-10-17", "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": resources }] } });
+    let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
+    scene.write_desired(&desired_with("", "aws-logs", "[replication]\nforeign-role = \"extend\"\n"));
+    refused(&scene, &member(2), "ROLE_POLICY_TOO_LARGE", "role/foreign-replication", "managed ones");
 }
