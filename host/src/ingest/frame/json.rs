@@ -363,8 +363,8 @@ impl<V: Values> JsonFramer<V> {
         let line_begins = self.at > self.start && data[self.at - 1] == b'\n';
         match data[self.at] {
             _ if !seen => return self.breaks(self.at - usize::from(line_begins), "a colon is missing", sink),
-            // Valid, yet nobody writes it so, and a line cut behind a colon is followed by it.
-            b'{' if line_begins => {
+            // Valid; but where the value began in the line before, that is a line cut behind a colon and the next one.
+            b'{' if line_begins && self.is_second_line(data) => {
                 return self.breaks(self.at - 1, "an object is not closed where the next value begins", sink);
             }
             b'[' if wanted.array => return self.opening(data, more, sink),
@@ -383,6 +383,11 @@ impl<V: Values> JsonFramer<V> {
             _ => self.state = State::Scalar,
         }
         Step::On
+    }
+
+    /// Whether the value that is held began in the line before.
+    fn is_second_line(&self, data: &[u8]) -> bool {
+        matches!(self.hold, Hold::Kept) && memchr(b'\n', &data[self.start..self.at - 1]).is_none()
     }
 
     /// At the bracket of an array that a pointer leads to.

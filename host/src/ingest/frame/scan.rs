@@ -3,8 +3,9 @@
 //! Works on 64 bytes at a time as bit masks: which bytes are quotes, backslashes, brackets, line feeds; from these which
 //! lie in strings; and only the brackets outside strings are then visited one by one. Whether the value is valid inside
 //! is the parser's business, with exceptions that find a value cut short where the next one begins, and not at the end
-//! of the object: a line feed inside a string, and a bracket where none can follow at the beginning of a line, or of a
-//! line indented as the value itself is.
+//! of the object: a line feed inside a string, a bracket where none can follow at the beginning of a line, or of a line
+//! indented as the value itself is, and an object that begins the line behind a value's only line, which ends with a
+//! colon.
 
 /// Deepest nesting followed.
 const MAX_DEPTH: usize = 1024;
@@ -34,6 +35,8 @@ pub(crate) struct BracketScan {
     escaped: u64,
     /// 1 when the last byte was a line feed.
     line_feed: u64,
+    /// How many lines the value has gone on for.
+    lines: u32,
     /// The last byte scanned that is no white space.
     last: u8,
 }
@@ -41,13 +44,14 @@ pub(crate) struct BracketScan {
 impl BracketScan {
     /// The state before the first bracket.
     pub(crate) fn new() -> Self {
-        Self { depth: 0, objects: [0; WORDS], in_string: 0, escaped: 0, line_feed: 0, last: b',' }
+        Self { depth: 0, objects: [0; WORDS], in_string: 0, escaped: 0, line_feed: 0, lines: 0, last: b',' }
     }
 
     /// Makes ready for another value.
     pub(crate) fn reset(&mut self) {
         // The bits of `objects` are written before they are read.
-        (self.depth, self.in_string, self.escaped, self.line_feed, self.last) = (0, 0, 0, 0, b',');
+        (self.depth, self.in_string, self.escaped, self.line_feed, self.lines, self.last) =
+            (0, 0, 0, 0, 0, b',');
     }
 
     /// Scans `data` from `from` on, which is where the last scan stopped (at first the opening bracket). Stops up to
@@ -101,8 +105,11 @@ impl BracketScan {
             let brace = block.get(index).is_some_and(|byte| byte & 0x20 != 0);
             visit ^= bit;
             if bit & masks.open != 0 {
-                if bit & line_begins != 0 && self.depth > 0 && !self.may_open(brace, data, from, place) {
-                    return Some(Scan::Broken(place - 1, NOT_CLOSED));
+                if bit & line_begins != 0 && self.depth > 0 {
+                    let second_line = self.lines + (masks.line_feed & (bit - 1)).count_ones() == 1;
+                    if !self.may_open(brace && second_line, data, from, place) {
+                        return Some(Scan::Broken(place - 1, NOT_CLOSED));
+                    }
                 }
                 if !indent.is_empty() && self.depth > 0 {
                     let line = data.get(..place).and_then(|before| before.strip_suffix(indent));
@@ -129,6 +136,7 @@ impl BracketScan {
                 }
             }
         }
+        self.lines = self.lines.saturating_add(masks.line_feed.count_ones());
         None
     }
 
@@ -164,10 +172,10 @@ impl BracketScan {
     }
 
     /// Whether a bracket may open here at the beginning of a line, by what stands before it. An object behind a key is
-    /// valid there, yet nobody writes it so, and a line cut behind a colon is followed by one.
+    /// valid there; but where one line alone came before, it is a line cut behind a colon and the value of the next.
     #[cold]
-    fn may_open(&self, brace: bool, data: &[u8], from: usize, place: usize) -> bool {
-        !(brace && self.top_is_object()) && self.can_open(data, from, place)
+    fn may_open(&self, brace_in_second_line: bool, data: &[u8], from: usize, place: usize) -> bool {
+        !(brace_in_second_line && self.top_is_object()) && self.can_open(data, from, place)
     }
 
     /// Whether JSON has a bracket opening here, by what stands before it.
@@ -263,7 +271,7 @@ mod tests {
                     if place > 0 && data[place - 1] == b'\n' {
                         let before = data[..place].iter().rev().find(|byte| !is_space(**byte)).unwrap();
                         let may = match (stack.last(), byte) {
-                            (Some(b'{'), b'{') => b"" as &[u8],
+                            (Some(b'{'), b'{') if !data[..place - 1].contains(&b'\n') => b"" as &[u8],
                             (Some(b'{'), _) => b":",
                             _ => b"[,",
                         };

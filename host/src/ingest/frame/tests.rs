@@ -193,6 +193,27 @@ fn an_array_that_is_valid_in_an_odd_layout_is_no_damage() {
 }
 
 #[test]
+fn an_object_below_its_key_is_no_damage_unless_one_line_was_cut_there() {
+    let below = "{\n\"a\":\n{\n\"b\":\n{\n}\n}\n}";
+    let blank = "{\n  \"a\": \n\n\n{\n  \"b\": [1]\n}\n}";
+    let cut = "{\"a\":1,\"b\":";
+    let inner = format!("{{\"x\":{cut}");
+    for text in [below, blank] {
+        let outcome = json(&format!("{text}\n{text}\n"));
+        assert_eq!(outcome.texts(), [text, text]);
+        assert!(outcome.damage.is_empty(), "{text}");
+        // The same inside a value that is not looked into.
+        let array = format!("{{\"Records\":[\n{text},\n{text}\n]}}");
+        assert_eq!(json(&array).texts(), [text, text]);
+    }
+    for cut in [cut, &inner] {
+        let outcome = json(&format!("{{\"z\":0}}\n{cut}\n{{\"c\":2}}\n{{\"d\":3}}\n"));
+        assert_eq!(outcome.texts(), ["{\"z\":0}", "{\"c\":2}", "{\"d\":3}"]);
+        assert_eq!(outcome.damage.len(), 1, "{cut}");
+    }
+}
+
+#[test]
 fn a_value_too_long_costs_no_other() {
     for long in [format!(r#"{{"a":"{}"}}"#, "x".repeat(400_000)), format!("[{}]", "[],".repeat(100_000))] {
         let text = format!(r#"{{"Records":[{{"n":1}},{long},{{"n":2}}]}}"#);

@@ -106,6 +106,11 @@ fn check_json(outcome: &Outcome, text: &[u8]) {
             _ => return,
         }
     }
+    // A line that ends with a colon was cut there if the next begins with an object: see the framer.
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+    if lines.windows(2).any(|pair| pair[0].trim_ascii_end().ends_with(b":") && pair[1].starts_with(b"{")) {
+        return;
+    }
     assert!(outcome.lost.is_empty(), "damage in valid JSON: {:?}", outcome.lost);
     let found = outcome.frames.iter().map(|frame| &frame.bytes[..]);
     assert!(
