@@ -50,7 +50,7 @@ pub(crate) fn parse_number(text: &str) -> Option<i64> {
         let nanos = number * unit as f64;
         return (nanos.abs() < i64::MAX as f64).then_some(nanos as i64);
     }
-    let (whole, fraction) = text::cut_byte(text, b'.').unwrap_or((text, ""));
+    let (whole, fraction) = text::cut(text, ".").unwrap_or((text, ""));
     if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -154,7 +154,7 @@ impl<'a> Identity<'a> {
 /// `…:root`.
 pub(crate) fn name_in_arn(arn: JsonText<'_>) -> Option<JsonText<'_>> {
     let resource = Arn::parse(arn.raw())?.resource;
-    let name = match text::cut_byte(resource, b'/') {
+    let name = match text::cut(resource, "/") {
         // A slash may be escaped.
         Some(("assumed-role" | "assumed-role\\", rest)) => rest.split('/').next()?,
         Some((_, rest)) => rest.rsplit('/').next()?,

@@ -177,8 +177,8 @@ impl<'a> Requester<'a> {
         let Some(arn) = text.and_then(Arn::parse) else {
             return Requester { id: text, ..Requester::default() };
         };
-        let (name, session) = match text::cut_byte(arn.resource, b'/') {
-            Some(("assumed-role", rest)) => match text::cut_byte(rest, b'/') {
+        let (name, session) = match text::cut(arn.resource, "/") {
+            Some(("assumed-role", rest)) => match text::cut(rest, "/") {
                 Some((role, session)) => (role, Some(session)),
                 None => (rest, None),
             },

@@ -37,7 +37,7 @@ pub(crate) fn read<'a>(splitter: &mut Splitter<'a>) -> Result<Line<'a>, ParseErr
 
 /// `3E57427F3EXAMPLE REST.GET.OBJECT …`
 fn is_request_and_operation(rest: &str) -> bool {
-    let Some((request, rest)) = text::cut_byte(rest, b' ') else { return false };
+    let Some((request, rest)) = text::cut(rest, " ") else { return false };
     let operation = rest.split(' ').next().unwrap_or_default();
     request.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
         && operation.as_bytes().first().is_some_and(u8::is_ascii_uppercase)

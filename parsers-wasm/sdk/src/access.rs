@@ -283,7 +283,7 @@ impl<'a> Line<'a> {
         let claimed = if configured { self.forwarded.and_then(client_of) } else { None };
         let Some(address) = claimed.or(self.address) else { return };
         // Where the list stands in the address's place, it is all there is.
-        let address = match text::cut_byte(address, b',') {
+        let address = match text::cut(address, ",") {
             Some((first, _)) => client_of(address).unwrap_or(first),
             None => address,
         };
@@ -473,7 +473,7 @@ impl<'a> Prefix<'a> {
 pub fn group(text: &str) -> (&str, &str) {
     let text = text.trim_start_matches(' ');
     if let Some(inside) = text.strip_prefix('"') {
-        return text::cut_byte(inside, b'"').unwrap_or((inside, ""));
+        return text::cut(inside, "\"").unwrap_or((inside, ""));
     }
     let bytes = text.as_bytes();
     let end = memchr::memchr_iter(b' ', bytes)

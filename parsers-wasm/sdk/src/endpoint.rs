@@ -58,7 +58,7 @@ pub fn ip_version(text: &str) -> Option<u8> {
 
 /// The address before the zone index of RFC 4007, as in `fe80::1%eth0`.
 pub(crate) fn without_zone(text: &str) -> Option<&str> {
-    let (address, _) = text::cut_byte(text, b'%')?;
+    let (address, _) = text::cut(text, "%")?;
     (ip_version(address) == Some(6)).then_some(address)
 }
 

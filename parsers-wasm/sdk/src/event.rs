@@ -217,18 +217,16 @@ impl<'a> Event<'a> {
     /// The same for values that stand in JSON as they are.
     #[inline(never)]
     fn set_plain(&mut self, field: u16, json: &str) {
-        if field >= self.next
-            && let Some(joint) = self.joints.between(self.next, field)
-        {
-            let start = self.out.len() + joint.len();
-            short::append_with_json(&mut self.out, joint, false, json.as_bytes());
+        let late = field < self.next;
+        if late {
+            self.any_late = true;
+            json::push(&mut self.late, json.as_bytes());
+        } else {
+            self.joints.append(&mut self.out, self.next, field, json.as_bytes());
             self.next = field + 1;
-            self.close(field, false, start);
-            return;
         }
-        let (late, start) = self.open(field);
-        json::push(if late { &mut self.late } else { &mut self.out }, json.as_bytes());
-        self.close(field, late, start);
+        let end = if late { self.late.len() } else { self.out.len() };
+        self.close(field, late, end - json.len());
     }
 
     /// Sets a field if there is a value, and it is neither empty nor the `-` that stands for none in most formats.
@@ -331,15 +329,7 @@ impl<'a> Event<'a> {
 
     fn list<'s>(&mut self, field: Field<KeywordList>, values: impl Iterator<Item = &'s str>) {
         let (late, start) = self.open(field.index);
-        let out = if late { &mut self.late } else { &mut self.out };
-        out.push(b'[');
-        for (index, value) in values.enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            json::push_string(out, value);
-        }
-        out.push(b']');
+        json::push_strings(if late { &mut self.late } else { &mut self.out }, values);
         self.close(field.index, late, start);
     }
 
@@ -428,10 +418,7 @@ impl<'a> Event<'a> {
             self.any_late = true;
             return (true, self.late.len());
         }
-        match self.joints.between(self.next, field) {
-            Some(joint) => short::append_with_json(&mut self.out, joint, false, b""),
-            None => joint::write(&mut self.out, self.next, field),
-        }
+        self.joints.append(&mut self.out, self.next, field, b"");
         self.next = field + 1;
         (false, self.out.len())
     }
@@ -521,9 +508,8 @@ impl<'a> Event<'a> {
             }
             let from = if span.late { &self.late } else { &document };
             let value = from.get(span.start as usize..span.end as usize).unwrap_or(b"null");
-            joint::write(&mut self.out, next, span.field);
+            self.joints.append(&mut self.out, next, span.field, value);
             next = span.field + 1;
-            self.out.extend_from_slice(value);
         }
         // Sorting mixed the spans that every document of the batch shares with this document's own.
         self.spans.sort_by_key(|span| (span.late, span.start));

@@ -5,7 +5,7 @@
 //! remembered and copied in one piece of a fixed size, which takes neither a loop nor a call: both are dear in the
 //! sandbox.
 
-use crate::short::Piece;
+use crate::short::{self, Piece};
 use crate::{ecs, json};
 
 /// Places for texts. A power of two; parsers need 20 to 60.
@@ -61,6 +61,17 @@ impl Joints {
         self.0.get(place)?.text.as_ref()
     }
 
+    /// Appends the text from the last field written to `field`, and `json` behind it.
+    #[inline]
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, next: u16, field: u16, json: &[u8]) {
+        if let Some(piece) = self.between(next, field) {
+            short::append_with_json(out, piece, false, json);
+        } else {
+            write(out, next, field);
+            json::push(out, json);
+        }
+    }
+
     #[inline(never)]
     fn second(&mut self, first: usize, key: u32) -> usize {
         let second = first ^ 1;
@@ -77,7 +88,7 @@ impl Joints {
 }
 
 /// Writes the text from the last field written to `field`; see [`Joints::between`].
-pub(crate) fn write(out: &mut Vec<u8>, next: u16, field: u16) {
+fn write(out: &mut Vec<u8>, next: u16, field: u16) {
     let Some(entry) = ecs::FIELDS.get(usize::from(field)) else { return };
     let mut comma = next > 0;
     for step in way(object_before(next), entry.object) {

@@ -195,9 +195,7 @@ impl<'a> ObjectWriter<'a> {
 
     #[inline]
     fn key(&mut self, key: &str) {
-        if self.out.last().is_some_and(|last| *last != b'{') {
-            self.out.push(b',');
-        }
+        self.comma();
         push_string(self.out, key);
         self.out.push(b':');
     }
@@ -207,11 +205,17 @@ impl<'a> ObjectWriter<'a> {
         self.out.last().is_none_or(|last| *last == b'{')
     }
 
+    #[inline]
+    fn comma(&mut self) {
+        if !self.is_first() {
+            self.out.push(b',');
+        }
+    }
+
     /// Begins a member whose key is at hand with the comma before it; its value must follow at once.
     #[inline]
     pub(crate) fn begin_member(&mut self, key: &Piece) -> &mut Vec<u8> {
-        let first = self.is_first();
-        short::append_with_json(self.out, key, first, b"");
+        self.plain_member(key, "");
         self.out
     }
 
@@ -234,7 +238,8 @@ impl<'a> ObjectWriter<'a> {
     /// A string member.
     #[inline(never)]
     pub fn string(&mut self, key: &str, value: &str) -> &mut Self {
-        if !short::append_member(self.out, key.as_bytes(), value.as_bytes()) {
+        let first = self.is_first();
+        if !short::append_member(self.out, first, key.as_bytes(), value.as_bytes()) {
             self.key(key);
             push_string(self.out, value);
         }
@@ -288,9 +293,7 @@ impl<'a> ObjectWriter<'a> {
     /// A member whose key and value are JSON text already.
     #[inline]
     pub fn raw_member(&mut self, key: JsonText<'_>, json: &str) -> &mut Self {
-        if self.out.last().is_some_and(|last| *last != b'{') {
-            self.out.push(b',');
-        }
+        self.comma();
         self.out.push(b'"');
         push(self.out, key.raw().as_bytes());
         self.out.extend_from_slice(b"\":");
@@ -302,9 +305,7 @@ impl<'a> ObjectWriter<'a> {
     #[inline]
     pub fn members(&mut self, json: &str) -> &mut Self {
         if !json.is_empty() {
-            if self.out.last().is_some_and(|last| *last != b'{') {
-                self.out.push(b',');
-            }
+            self.comma();
             self.out.extend_from_slice(json.as_bytes());
         }
         self

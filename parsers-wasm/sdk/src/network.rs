@@ -81,7 +81,7 @@ pub fn set_tls(event: &mut Event<'_>, version: Option<&str>, cipher: Option<&str
 /// Whether a text begins with a cipher and a protocol, as load balancers write them: `ECDHE-RSA-AES128-SHA TLSv1.2 …`,
 /// `- - …`; nothing at all counts, too. It is what stands behind a field in quotes that may hold quotes itself.
 pub fn begins_with_tls(text: &str) -> bool {
-    let Some((cipher, protocol)) = text::cut_byte(text, b' ') else { return text.is_empty() };
+    let Some((cipher, protocol)) = text::cut(text, " ") else { return text.is_empty() };
     !cipher.ends_with('"')
         && (["TLSv", "SSLv", "- "].iter().any(|start| protocol.starts_with(start)) || protocol == "-")
 }

@@ -185,7 +185,7 @@ impl<'a> Splitter<'a> {
 
     #[inline]
     fn escaped(&self, text: &str) -> u32 {
-        if self.escapes && has_backslash(text) { ESCAPED } else { 0 }
+        if self.escapes && text::has(text, b'\\') { ESCAPED } else { 0 }
     }
 
     /// The rest up to `end`; goes on at `next`.
@@ -211,18 +211,13 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
     before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
-#[inline]
-fn has_backslash(text: &str) -> bool {
-    text::find_byte(text.as_bytes(), b'\\').is_some()
-}
-
 /// Undoes the escapes of web servers' and load balancers' logs: `\xHH` (a byte), `\"`, `\\`, `\n`, `\r`, `\t`, `\b`,
 /// `\v`, `\f`. Anything else behind a backslash stays as it is, with the backslash.
 ///
 /// A text whose bytes would not be UTF-8 (an attacker's `\xff`, a Latin-1 name) stays as it stands, so that nothing
 /// is lost.
 pub fn unescape(text: &str) -> Cow<'_, str> {
-    if !has_backslash(text) {
+    if !text::has(text, b'\\') {
         return Cow::Borrowed(text);
     }
     let bytes = text.as_bytes();

@@ -562,7 +562,7 @@ fn unescape(raw: &str) -> String {
     let unit = |text: &str| -> Option<u32> { u32::from_str_radix(text.get(..4)?, 16).ok() };
     let mut out = String::with_capacity(raw.len());
     let mut rest = raw;
-    while let Some((plain, escape)) = text::cut_byte(rest, b'\\') {
+    while let Some((plain, escape)) = text::cut(rest, "\\") {
         out.push_str(plain);
         let kind = escape.chars().next().unwrap_or('\\');
         rest = escape.get(kind.len_utf8()..).unwrap_or_default();

@@ -215,11 +215,11 @@ pub(crate) fn append_with_json(out: &mut Vec<u8>, piece: &Piece, first: bool, js
     }
 }
 
-/// Appends a member of an object, comma and all, if all of its name and value may stand in JSON strings as they are;
-/// else leaves `out` as it was and says so.
+/// Appends a member of an object, with a comma before it unless it is the first, if all of its name and value may stand
+/// in JSON strings as they are; else leaves `out` as it was and says so.
 #[inline]
-pub(crate) fn append_member(out: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
-    let comma = usize::from(out.last().is_some_and(|last| *last != b'{'));
+pub(crate) fn append_member(out: &mut Vec<u8>, first: bool, name: &[u8], value: &[u8]) -> bool {
+    let comma = usize::from(!first);
     out.reserve(name.len() + value.len() + 6);
     let start = out.len();
     // SAFETY: there is room for both texts, their quotes, a comma and a colon behind what the buffer holds, and neither
@@ -293,15 +293,17 @@ mod tests {
 
             let mut out = b"{".to_vec();
             assert!(
-                append_member(&mut out, text.as_bytes(), b"v")
-                    && append_member(&mut out, b"k", text.as_bytes())
+                append_member(&mut out, true, text.as_bytes(), b"v")
+                    && append_member(&mut out, false, b"k", text.as_bytes())
             );
             assert_eq!(String::from_utf8(out).unwrap(), format!("{{\"{text}\":\"v\",\"k\":\"{text}\""));
         }
         assert_eq!(whole(",\"a\":", false, "x\"y"), (false, "before".into(), "before,\"a\":x\"y".into()));
         let mut out = b"{".to_vec();
         assert!(
-            !append_member(&mut out, b"a\n", b"v") && !append_member(&mut out, b"a", b"\\") && out == b"{"
+            !append_member(&mut out, true, b"a\n", b"v")
+                && !append_member(&mut out, true, b"a", b"\\")
+                && out == b"{"
         );
         assert!(Piece::new(&plain(Piece::ROOM + 1)).is_none());
     }

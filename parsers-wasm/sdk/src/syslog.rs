@@ -130,8 +130,7 @@ impl<'a> Head<'a> {
         working_directory: Option<&str>,
     ) {
         let path = self.program.filter(|program| program.starts_with('/'));
-        let name =
-            path.and_then(|path| text::cut_last_byte(path, b'/')).map(|(_, name)| name).or(self.program);
+        let name = path.and_then(|path| text::cut_last(path, "/")).map(|(_, name)| name).or(self.program);
         event.set_some(ecs::PROCESS_NAME, name);
         if let Some(process) = self.process {
             event.set_integer(ecs::PROCESS_PID, process);
@@ -320,7 +319,7 @@ fn split_tag(rest: &str) -> (Option<&str>, Option<&str>, &str) {
             nothing
         };
     }
-    let Some((process, behind)) = text::cut_byte(behind, b']') else { return nothing };
+    let Some((process, behind)) = text::cut(behind, "]") else { return nothing };
     if process.is_empty() || text::has(process, b' ') {
         return nothing;
     }
@@ -371,7 +370,7 @@ fn elements(text: &str) -> Option<Vec<Element<'_>>> {
         let mut parameters: Vec<(&str, Cow<'_, str>)> = Vec::new();
         rest = inside.get(end..)?.trim_start_matches(' ');
         while !rest.starts_with(']') {
-            let (name, behind) = text::cut_byte(rest, b'=')?;
+            let (name, behind) = text::cut(rest, "=")?;
             let behind = behind.trim_start_matches(' ').strip_prefix('"')?;
             let end = closing_quote(behind.as_bytes())?;
             let value = unescape(behind.get(..end)?);

@@ -24,25 +24,14 @@ pub fn has(text: &str, byte: u8) -> bool {
     find_byte(text.as_bytes(), byte).is_some()
 }
 
-/// What stands before the first such character, which must be ASCII, and behind it.
-#[inline]
-pub fn cut_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = find_byte(text.as_bytes(), byte)?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
-/// What stands before the last such character, which must be ASCII, and behind it.
-#[inline]
-pub fn cut_last_byte(text: &str, byte: u8) -> Option<(&str, &str)> {
-    let at = memchr::memrchr(byte, text.as_bytes())?;
-    Some((text.get(..at)?, text.get(at + 1..)?))
-}
-
 /// Where `needle` first stands.
 #[inline]
 pub fn find(text: &str, needle: &str) -> Option<usize> {
     let (first, rest) = needle.as_bytes().split_first()?;
     let bytes = text.as_bytes();
+    if rest.is_empty() {
+        return find_byte(bytes, *first);
+    }
     memchr::memchr_iter(*first, bytes)
         .find(|at| bytes.get(at + 1..).is_some_and(|behind| behind.starts_with(rest)))
 }
@@ -51,6 +40,16 @@ pub fn find(text: &str, needle: &str) -> Option<usize> {
 #[inline]
 pub fn cut<'a>(text: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
     let at = find(text, needle)?;
+    Some((text.get(..at)?, text.get(at + needle.len()..)?))
+}
+
+/// What stands before the last `needle` and behind it, like [`str::rsplit_once`].
+#[inline]
+pub fn cut_last<'a>(text: &'a str, needle: &str) -> Option<(&'a str, &'a str)> {
+    let (first, rest) = needle.as_bytes().split_first()?;
+    let bytes = text.as_bytes();
+    let at = memchr::memrchr_iter(*first, bytes)
+        .find(|at| bytes.get(at + 1..).is_some_and(|behind| behind.starts_with(rest)))?;
     Some((text.get(..at)?, text.get(at + needle.len()..)?))
 }
 
@@ -76,6 +75,7 @@ mod tests {
             for needle in ["a", "ab", ": ", " : ", "é", "\u{1F600}", "bab", "zz"] {
                 assert_eq!(find(text, needle), text.find(needle), "{text} {needle}");
                 assert_eq!(cut(text, needle), text.split_once(needle), "{text} {needle}");
+                assert_eq!(cut_last(text, needle), text.rsplit_once(needle), "{text} {needle}");
                 let all: Vec<usize> = (0..text.len())
                     .filter(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(needle)))
                     .collect();
@@ -88,8 +88,9 @@ mod tests {
                     let character = char::from(byte);
                     assert_eq!(find_byte(text.as_bytes(), byte), text.find(character), "{text}");
                     assert_eq!(has(&text, byte), text.contains(character), "{text}");
-                    assert_eq!(cut_byte(&text, byte), text.split_once(character), "{text}");
-                    assert_eq!(cut_last_byte(&text, byte), text.rsplit_once(character), "{text}");
+                    let needle = character.to_string();
+                    assert_eq!(cut(&text, &needle), text.split_once(character), "{text}");
+                    assert_eq!(cut_last(&text, &needle), text.rsplit_once(character), "{text}");
                 }
             }
         }

@@ -309,7 +309,7 @@ pub fn parse_syslog(text: &str, reference: i64, zone: &Zone<'_>) -> Option<(i64,
 
 /// Seconds since 1970 as decimal text, with an optional fraction: `1431280876`, `1469511015.709`.
 pub fn parse_epoch_seconds(text: &str) -> Option<i64> {
-    let (whole, fraction) = text::cut_byte(text, b'.').unwrap_or((text, "0"));
+    let (whole, fraction) = text::cut(text, ".").unwrap_or((text, "0"));
     let seconds: i64 = if whole.len() <= 12 { whole.parse().ok()? } else { return None };
     let mut digits = Digits(fraction.as_bytes());
     let kept = fraction.len().min(9);

@@ -74,11 +74,11 @@ impl<'a> Url<'a> {
 
     fn set_authority(&mut self, authority: &'a str) {
         let mut host = authority;
-        if let Some((user, behind)) = text::cut_last_byte(authority, b'@') {
-            self.username = present(text::cut_byte(user, b':').map_or(user, |(name, _)| name));
+        if let Some((user, behind)) = text::cut_last(authority, "@") {
+            self.username = present(text::cut(user, ":").map_or(user, |(name, _)| name));
             host = behind;
         }
-        if let Some((name, port)) = text::cut_last_byte(host, b':')
+        if let Some((name, port)) = text::cut_last(host, ":")
             && (port.is_empty() || is_port(port))
             && (!name.starts_with('[') || name.ends_with(']'))
         {
@@ -96,7 +96,7 @@ impl<'a> Url<'a> {
         };
         let (path, tail) = text.split_at_checked(end).unwrap_or((text, ""));
         self.path = present(path);
-        let (before, fragment) = match text::cut_byte(tail, b'#') {
+        let (before, fragment) = match text::cut(tail, "#") {
             Some((before, fragment)) => (before, Some(fragment)),
             None => (tail, None),
         };
@@ -245,7 +245,7 @@ fn is_method(text: &str) -> bool {
 
 /// `HTTP/1.1`, `RTSP/1.0`
 fn is_protocol(text: &str) -> bool {
-    let Some((name, version)) = text::cut_byte(text, b'/') else { return false };
+    let Some((name, version)) = text::cut(text, "/") else { return false };
     !name.is_empty()
         && name.len() <= 8
         && name.bytes().all(|byte| byte.is_ascii_uppercase())

@@ -111,14 +111,7 @@ impl Value<Date> for Instant {
 impl Value<KeywordList> for [&str] {
     #[inline]
     fn push_json(&self, out: &mut Vec<u8>) {
-        out.push(b'[');
-        for (index, value) in self.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            json::push_string(out, value);
-        }
-        out.push(b']');
+        json::push_strings(out, self.iter().copied());
     }
 }
 impl<const N: usize> Value<KeywordList> for [&str; N] {

@@ -97,7 +97,7 @@ impl<'a> Line<'a> {
             return false;
         }
         let (module, level) =
-            text::cut_byte(inside, b':').map_or((None, inside), |(module, level)| (Some(module), level));
+            text::cut(inside, ":").map_or((None, inside), |(module, level)| (Some(module), level));
         if is_level(level) {
             self.with_module = module.is_some();
             self.module = module.and_then(some);
@@ -121,9 +121,8 @@ impl<'a> Line<'a> {
     /// `mod_authz_core.c(820): `
     fn take_source(&mut self, rest: &'a str) -> &'a str {
         let source = cut(rest, "): ").and_then(|(head, behind)| {
-            let (file, line) = text::cut_byte(head, b'(')?;
-            let named =
-                text::cut_last_byte(file, b'.').is_some_and(|(_, kind)| matches!(kind, "c" | "h" | "cpp"));
+            let (file, line) = text::cut(head, "(")?;
+            let named = text::cut_last(file, ".").is_some_and(|(_, kind)| matches!(kind, "c" | "h" | "cpp"));
             (named && !text::has(file, b' ') && json::is_integer(line.as_bytes()))
                 .then_some(((file, line), behind))
         });
@@ -135,7 +134,7 @@ impl<'a> Line<'a> {
     /// `(13)Permission denied: `
     fn take_status(&mut self, rest: &'a str) -> &'a str {
         let status = rest.strip_prefix('(').and_then(|inside| {
-            let (number, behind) = text::cut_byte(inside, b')')?;
+            let (number, behind) = text::cut(inside, ")")?;
             let (text, behind) = cut(behind, ": ")?;
             json::is_integer(number.as_bytes()).then_some((number, text, behind))
         });
@@ -196,7 +195,7 @@ fn is_level(level: &str) -> bool {
 
 /// `mpm_event:notice`
 fn is_module_and_level(inside: &str) -> bool {
-    text::cut_byte(inside, b':').is_some_and(|(module, level)| {
+    text::cut(inside, ":").is_some_and(|(module, level)| {
         module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && is_level(level)
     })
 }
@@ -205,7 +204,7 @@ fn is_module_and_level(inside: &str) -> bool {
 /// `(98)Address already in use: AH00072: …`, `httpd: Syntax error …`.
 fn is_own_message(text: &str) -> bool {
     let behind_status = text.strip_prefix('(').and_then(|inside| {
-        let (number, behind) = text::cut_byte(inside, b')')?;
+        let (number, behind) = text::cut(inside, ")")?;
         json::is_integer(number.as_bytes()).then_some(cut(behind, ": ")?.1)
     });
     cut(behind_status.unwrap_or(text), ": ").is_some_and(|(code, _)| is_code(code))

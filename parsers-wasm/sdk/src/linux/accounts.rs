@@ -58,7 +58,7 @@ impl<'a> Fields<'a> {
     fn read(text: &'a str) -> Self {
         let mut fields = Fields::default();
         for field in text.split(", ") {
-            let Some((name, value)) = text::cut_byte(field, b'=') else { continue };
+            let Some((name, value)) = text::cut(field, "=") else { continue };
             let value = present(value);
             match name {
                 "name" => fields.name = value,

@@ -96,7 +96,7 @@ pub fn write_event(frame: &Frame<'_>, event: &mut Event<'_>) -> Result<Outcome, 
 /// Reads the message of a program, and writes its details to the vendor's tree. `None` when it is not understood.
 fn understand<'a>(program: &str, text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
     // Cron and others are named by their path; old PAM puts its module into the tag.
-    let name = text::cut_last_byte(program, b'/').map_or(program, |(_, name)| name);
+    let name = text::cut_last(program, "/").map_or(program, |(_, name)| name);
     if let Some((service, module)) = cut(name, "(pam_") {
         return pam::understand_old(service, module.trim_end_matches(')'), text, event);
     }
@@ -124,7 +124,7 @@ fn strip_repeated(text: &str) -> (Option<&str>, &str) {
         let rest = text.trim_start_matches("--- ");
         let rest =
             rest.strip_prefix("message repeated ").or_else(|| rest.strip_prefix("last message repeated "))?;
-        let (times, behind) = text::cut_byte(rest, b' ')?;
+        let (times, behind) = text::cut(rest, " ")?;
         if times.is_empty() || times.len() > 9 || !times.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }

@@ -44,7 +44,7 @@ impl<'a> Pairs<'a> {
         };
         pairs.user = user;
         for pair in text.split_ascii_whitespace() {
-            let Some((name, value)) = text::cut_byte(pair, b'=') else { continue };
+            let Some((name, value)) = text::cut(pair, "=") else { continue };
             let value = present(value);
             match name {
                 "logname" => pairs.logname = value,
@@ -72,9 +72,9 @@ impl<'a> Pairs<'a> {
 
 /// A message that begins with `pam_`.
 pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Finding<'a>> {
-    let (module, rest) = text::cut_byte(text, b'(')?;
+    let (module, rest) = text::cut(text, "(")?;
     let (inside, message) = cut(rest, "): ")?;
-    let (service, phase) = text::cut_byte(inside, b':').unwrap_or((inside, ""));
+    let (service, phase) = text::cut(inside, ":").unwrap_or((inside, ""));
     if text::has(module, b' ') || text::has(service, b' ') {
         return None;
     }
@@ -163,7 +163,7 @@ fn message<'a>(
         return Some(Finding { user: present(user), reason: Some("could not identify password"), ..login() });
     }
     if let Some(rest) = text.strip_prefix("Consecutive login failures for user ") {
-        let (user, _) = text::cut_byte(rest, b' ')?;
+        let (user, _) = text::cut(rest, " ")?;
         let reason = Some("consecutive login failures");
         return Some(Finding { user: present(user), reason, ..Finding::failed_login("account_locked") });
     }
@@ -181,7 +181,7 @@ fn message<'a>(
     if let Some(rest) = text.strip_prefix("received for user ") {
         // pam_sss: `received for user ana: 7 (Authentication failure)`
         let (user, rest) = cut(rest, ": ")?;
-        let reason = text::cut_byte(rest, b'(').map(|(_, reason)| reason.trim_end_matches(')'));
+        let reason = text::cut(rest, "(").map(|(_, reason)| reason.trim_end_matches(')'));
         return Some(Finding { user: present(user), reason, ..login() });
     }
     denied(text)

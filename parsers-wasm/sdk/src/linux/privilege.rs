@@ -71,7 +71,7 @@ impl<'a> SudoFields<'a> {
             }
             let (part, behind) = cut(rest, " ; ").unwrap_or((rest, ""));
             rest = behind;
-            let (slot, value) = match text::cut_byte(part, b'=') {
+            let (slot, value) = match text::cut(part, "=") {
                 Some(("HOST", value)) => (&mut fields.host, value),
                 Some(("TTY", value)) => (&mut fields.terminal, value),
                 Some(("CHROOT", value)) => (&mut fields.chroot, value),
@@ -151,8 +151,8 @@ fn switched(text: &str) -> Option<(&str, &str, Option<&str>, bool)> {
     let signed =
         rest.strip_prefix("+ ").map(|rest| (true, rest)).or_else(|| Some((false, rest.strip_prefix("- ")?)));
     if let Some((success, rest)) = signed {
-        let (terminal, who) = text::cut_byte(rest, b' ')?;
-        let (user, effective) = text::cut_byte(who, b':').or_else(|| text::cut_byte(who, b'-'))?;
+        let (terminal, who) = text::cut(rest, " ")?;
+        let (user, effective) = text::cut(who, ":").or_else(|| text::cut(who, "-"))?;
         return Some((user, effective, present(terminal), success));
     }
     // BAD SU ana to root on /dev/ttyp0; ana to root on /dev/ttyp0

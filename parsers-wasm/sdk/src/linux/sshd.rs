@@ -88,7 +88,7 @@ pub(super) fn understand<'a>(text: &'a str, event: &mut Event<'_>) -> Option<Fin
 }
 
 fn message<'a>(text: &'a str, details: &mut Details<'a>) -> Option<Finding<'a>> {
-    let (first, rest) = text::cut_byte(text, b' ')?;
+    let (first, rest) = text::cut(text, " ")?;
     match first {
         "Accepted" | "Failed" | "Postponed" | "Partial" => attempt(first, rest, details),
         "Invalid" | "Illegal" => {
@@ -308,9 +308,8 @@ pub(super) fn refused(text: &str) -> Option<Finding<'_>> {
 fn dropped(rest: &str) -> Option<Finding<'_>> {
     let (_, rest) = rest.strip_prefix("connection ")?.split_once("from [")?;
     let (address, rest) = cut(rest, "]:")?;
-    let (port, rest) = text::cut_byte(rest, b' ')?;
-    let reason =
-        cut(rest, "]:").and_then(|(_, behind)| text::cut_byte(behind, b' ')).map(|(_, reason)| reason);
+    let (port, rest) = text::cut(rest, " ")?;
+    let reason = cut(rest, "]:").and_then(|(_, behind)| text::cut(behind, " ")).map(|(_, reason)| reason);
     Some(denied("ssh_refused", address, Some(port), reason))
 }
 
@@ -417,7 +416,7 @@ fn after_colon(from: Endpoint<'_>) -> &str {
 }
 
 fn is_peer(word: &str) -> bool {
-    word == "UNKNOWN" || ip_version(text::cut_byte(word, b'%').map_or(word, |(ip, _)| ip)).is_some()
+    word == "UNKNOWN" || ip_version(text::cut(word, "%").map_or(word, |(ip, _)| ip)).is_some()
 }
 
 /// `[invalid user ]USER from ADDRESS …`
@@ -453,7 +452,7 @@ fn split_from(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
 fn split_port(text: &str, last: bool) -> Option<(&str, Endpoint<'_>)> {
     let mut found = find_all(text, " port ").filter_map(|at| {
         let (before, behind) = text.split_at_checked(at)?;
-        let (user, address) = text::cut_last_byte(before, b' ').unwrap_or(("", before));
+        let (user, address) = text::cut_last(before, " ").unwrap_or(("", before));
         let (port, rest) = port_number(behind)?;
         is_peer(address).then_some((user, Endpoint { address: Some(address), port: Some(port), rest }))
     });

@@ -51,8 +51,8 @@ impl<'a> Line<'a> {
         if !is_level(level) {
             return Err(ParseError::bad_field("level", "none of nginx's eight levels"));
         }
-        let (process, rest) = text::cut_byte(rest, b'#').ok_or_else(|| ParseError::no_match(SHAPE))?;
-        let (thread, rest) = text::cut_byte(rest, b':').ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (process, rest) = text::cut(rest, "#").ok_or_else(|| ParseError::no_match(SHAPE))?;
+        let (thread, rest) = text::cut(rest, ":").ok_or_else(|| ParseError::no_match(SHAPE))?;
         if !json::is_integer(process.as_bytes()) || !json::is_integer(thread.as_bytes()) {
             return Err(ParseError::bad_field("PID#TID", "not numbers"));
         }
@@ -150,7 +150,7 @@ impl<'a> Attempt<'a> {
         let outcome = EventOutcome::Failure;
         if let Some(rest) = message.strip_prefix("client login failed: \"") {
             // What the authentication server answered, which may hold quotes.
-            let reason = text::cut_last_byte(rest, b'"').map_or(rest, |(reason, _)| reason);
+            let reason = text::cut_last(rest, "\"").map_or(rest, |(reason, _)| reason);
             return Some(Attempt { user: None, outcome, reason: Some(reason) });
         }
         let (user, rest) = message.strip_prefix("user \"")?.split_once('"')?;
@@ -186,7 +186,7 @@ fn is_failure(level: &str) -> bool {
 
 /// The last `(N: text)`: what the operating system answered.
 fn error_number(message: &str) -> Option<&str> {
-    let (number, _) = text::cut_last_byte(message, b'(')?.1.split_once(": ")?;
+    let (number, _) = text::cut_last(message, "(")?.1.split_once(": ")?;
     (!number.is_empty() && number.len() <= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
         .then_some(number)
 }
