@@ -269,9 +269,8 @@ impl Sandbox {
                 let folder = cached.parent().unwrap_or(&cached).display();
                 tracing::warn!(%folder, %error, "cannot keep compiled code: each start compiles all parsers");
             }
-            return Ok(component);
         }
-        Ok(load_compiled(engine, &cached).unwrap_or(component))
+        Ok(component)
     }
 
     /// Named by the component's digest and by everything that code generation depends on.
