@@ -8,7 +8,7 @@ use super::report::{AccountOutcome, AccountReport, Report};
 use crate::codes::FailureCode;
 use crate::ids::AccountId;
 use crate::inventory::Failure;
-use crate::plan::view::{counted, printable};
+use crate::plan::view::{counted, printable, table};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -31,13 +31,6 @@ pub fn human(report: &Report, full: bool) -> String {
     }
     summary(&mut text, report);
     text
-}
-
-fn table(header: &[&str]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING);
-    table.set_header(header);
-    table
 }
 
 fn put_table(text: &mut String, table: &comfy_table::Table) {

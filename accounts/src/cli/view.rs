@@ -4,12 +4,11 @@ use crate::apply::{self, Report, RolledBack};
 use crate::backfill::{Estimate, Job};
 use crate::ids::AccountId;
 use crate::inventory::{Access, Failure, Inventory};
-use crate::plan::view::{counted, printable};
+use crate::plan::view::{counted, printable, table};
 use crate::plan::{self, Plan};
 use crate::status::Status;
 use crate::verify::{PathProof, Proof};
 use anyhow::Context;
-use comfy_table::{Table, presets};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -61,13 +60,6 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
         .map_err(anyhow::Error::from)
         .and_then(|()| Ok(out.flush()?))
         .with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn table(header: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(header);
-    table
 }
 
 fn print(text: &impl std::fmt::Display) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
 //! A plan for people: the log account, a table of accounts, what was found, the cost, and one line that sums it up.
 
-use super::Options;
 use super::diff::{self, Line};
 use super::summary::{Summary, counted};
+use super::{Options, table};
 use crate::codes::FailureCode;
 use crate::ids::AccountId;
 use crate::inventory::{ObjectOwnership, PublicAccessBlock, Versioning};
@@ -106,9 +106,7 @@ impl View {
         }
         let quiet =
             |account: &&AccountPlan| matches!(account.state, PlannedState::Unchanged | PlannedState::Skipped);
-        let mut table = comfy_table::Table::new();
-        table.load_style(comfy_table::presets::NOTHING);
-        table.set_header(["account", "name", "unit", "buckets", "writes", "state"]);
+        let mut table = table(&["account", "name", "unit", "buckets", "writes", "state"]);
         let mut rows = 0;
         let (mut changes, mut refused) = (0, 0);
         for account in plan.accounts.iter().filter(|account| !quiet(account)) {

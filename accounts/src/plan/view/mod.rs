@@ -10,6 +10,7 @@ pub use self::summary::Summary;
 pub(crate) use self::summary::counted;
 
 use super::Plan;
+use comfy_table::{Table, presets};
 use serde::Serialize;
 
 /// How a plan is shown to people.
@@ -24,6 +25,14 @@ pub struct Options {
 /// Colours are for terminals, and for those who did not say no (<https://no-color.org>).
 pub fn wants_colour(is_terminal: bool, no_color: Option<&str>) -> bool {
     is_terminal && no_color.is_none_or(str::is_empty)
+}
+
+/// A table without lines.
+pub(crate) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header);
+    table
 }
 
 /// The plan with its summary first, as `--json` prints it.

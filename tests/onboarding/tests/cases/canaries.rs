@@ -1,9 +1,9 @@
 //! Cases 34 to 36: canaries that do not come through, or not as they should.
 
-use super::{codes, everybody_is_done, refused, says};
-use crate::support::{REGION, Scene, blueprint, desired_with, of_account, others_are_done};
+use super::{FAR, codes, everybody_is_done, refused, says, two_regions};
+use crate::support::{REGION, Scene, desired_with, of_account, others_are_done};
 use serde_json::json;
-use weir_aws_fake::builder::{Blueprint, LOG, member};
+use weir_aws_fake::builder::member;
 
 #[test]
 fn case_34_a_canary_that_fails_leaves_the_rule_as_small_as_it_is() {
@@ -58,21 +58,9 @@ fn case_34_the_statement_that_came_after_the_plan_is_named() {
 fn case_35_a_canary_that_stays_pending_is_slow_and_comes_through_later() {
     // Two destinations: what goes to one of them is on its way for ever.
     let id = member(0);
-    let far = "us-east-1";
-    let world =
-        Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
-    let mut world = serde_json::to_value(world).unwrap();
-    for account in 0..3 {
-        let gone = if account == 0 { REGION } else { far };
-        world["buckets"].as_object_mut().unwrap().remove(&format!("logs-{}-{gone}", member(account)));
-    }
-    world["settings"]["unreachable_destinations"] = json!([format!("weir-logs-{far}")]);
-    let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
-    scene.write_desired(&desired_with(
-        &format!("[[destination]]\nregion = \"{far}\"\nbucket = \"weir-logs-{far}\"\nqueue = \"arn:aws:sqs:{far}:{LOG}:weir-logs\""),
-        "aws-logs",
-        "",
-    ));
+    let scene = two_regions(|world| {
+        world["settings"]["unreachable_destinations"] = json!([format!("weir-logs-{FAR}")]);
+    });
     let report = refused(&scene, &id, "SLOW", "15 minutes", "run it again later");
     assert_eq!(codes(of_account(&report, &id)), ["SLOW"]);
     scene.patch(&json!({ "settings": { "unreachable_destinations": [] } }));

@@ -8,8 +8,9 @@ mod policies;
 mod rules;
 mod table;
 
-use crate::support::{Scene, of_account, others_are_done};
+use crate::support::{REGION, Scene, blueprint, desired_with, of_account, others_are_done};
 use serde_json::Value;
+use weir_aws_fake::builder::{Blueprint, LOG, member};
 
 /// The failure codes of an account's entry.
 fn codes(entry: &Value) -> Vec<String> {
@@ -29,6 +30,28 @@ fn refused(scene: &Scene, account: &str, code: &str, text: &str, cure: &str) -> 
     says(failure, text, cure);
     others_are_done(&report, &[account]);
     report
+}
+
+/// A Region besides [`REGION`].
+const FAR: &str = "us-east-1";
+
+/// Three accounts and a destination in each of two Regions: the first account's log bucket is in [`FAR`], those of the
+/// others are not. `change` is done to the world before it begins.
+fn two_regions(change: impl FnOnce(&mut Value)) -> Scene {
+    let regions = vec![REGION.to_owned(), FAR.to_owned()];
+    let world = Blueprint { regions, ..blueprint(3) }.build().unwrap();
+    let mut world = serde_json::to_value(world).unwrap();
+    for account in 0..3 {
+        let gone = if account == 0 { REGION } else { FAR };
+        world["buckets"].as_object_mut().unwrap().remove(&format!("logs-{}-{gone}", member(account)));
+    }
+    change(&mut world);
+    let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
+    let destination = format!(
+        "[[destination]]\nregion = \"{FAR}\"\nbucket = \"weir-logs-{FAR}\"\nqueue = \"arn:aws:sqs:{FAR}:{LOG}:weir-logs\""
+    );
+    scene.write_desired(&desired_with(&destination, "aws-logs", ""));
+    scene
 }
 
 /// A failure or finding has these words. What is not asked for cannot be missed, so neither may be empty.

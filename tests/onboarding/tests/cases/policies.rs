@@ -1,6 +1,6 @@
 //! Cases 24 to 31, 33 and 41: keys, policies, and what IAM and S3 take their time for.
 
-use super::{asked_again, codes, everybody_is_done, found, refused, says, told};
+use super::{FAR, asked_again, codes, everybody_is_done, found, refused, says, told, two_regions};
 use crate::support::{REGION, Scene, blueprint, desired, desired_with, of_account, others_are_done};
 use serde_json::{Value, json};
 use weir_aws_fake::builder::{Blueprint, EXTERNAL_ID, LOG, OUTSIDE, member};
@@ -96,23 +96,10 @@ fn case_26_a_policy_without_room_leaves_its_members_out() {
 
 #[test]
 fn case_26_members_of_another_destination_go_on() {
-    let (id, far) = (member(0), "us-east-1");
-    let world =
-        Blueprint { regions: vec![REGION.to_owned(), far.to_owned()], ..blueprint(3) }.build().unwrap();
-    let mut world = serde_json::to_value(world).unwrap();
+    let id = member(0);
     // The first account's logs are in one Region, those of the others in another.
-    for account in 0..3 {
-        let gone = if account == 0 { REGION } else { far };
-        world["buckets"].as_object_mut().unwrap().remove(&format!("logs-{}-{gone}", member(account)));
-    }
-    let full = format!("weir-logs-{far}");
-    world["buckets"][&full]["policy"] = full_policy(&full);
-    let scene = Scene::new(weir_aws_fake::World::from_json(world.to_string().as_bytes()).unwrap());
-    scene.write_desired(&desired_with(
-        &format!("[[destination]]\nregion = \"{far}\"\nbucket = \"{full}\"\nqueue = \"arn:aws:sqs:{far}:{LOG}:weir-logs\""),
-        "aws-logs",
-        "",
-    ));
+    let full = format!("weir-logs-{FAR}");
+    let scene = two_regions(|world| world["buckets"][&full]["policy"] = full_policy(&full));
     let (exit, report) = scene.apply_json();
     assert_eq!(exit, 3);
     // The log account has the finding, and the account that depends on it says so, too.
