@@ -2,7 +2,8 @@
 //!
 //! The path under the source's root is the key. A file inside a configured source belongs to that source, however it
 //! is named on the command line, so that it is the same object each time. Elsewhere a folder given is the root (the
-//! outermost one, where they lie in one another), and of a single file the path as given is the key; a path that runs through `AWSLogs` has its key from there, as AWS
+//! outermost one, where they lie in one another), and of a single file the path as given is the key; a path that runs
+//! through `AWSLogs` has its key from there, as AWS
 //! delivers it.
 
 use crate::config::Config;

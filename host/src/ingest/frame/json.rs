@@ -15,6 +15,8 @@
 //!
 //! The walk never holds more than one frame: what is larger passes through as damage while its end is looked for.
 
+mod resync;
+
 use memchr::{memchr, memchr3};
 
 use super::scan::{BracketScan, Scan, is_space};
@@ -510,99 +512,6 @@ impl<V: Values> JsonFramer<V> {
             _ => self.values.value(Value { bytes, carrier: bytes.len(), offset, element }, sink),
         }
         self.start = self.at;
-    }
-
-    /// The value cannot be followed from `at` on.
-    fn breaks(&mut self, at: usize, why: &'static str, sink: &mut Sink<'_>) -> Step {
-        if matches!(self.hold, Hold::Nothing) {
-            // In the rest of a document that was opened: what went before was framing.
-            sink.framing(at - self.start);
-            self.start = at;
-            self.hold = Hold::Kept;
-        }
-        self.at = at;
-        self.state = State::Resync(why);
-        Step::On
-    }
-
-    /// Looks for a line that begins with a bracket, or with the next element or the end of the array.
-    fn resync(&mut self, data: &[u8], more: bool, why: &'static str, sink: &mut Sink<'_>) -> Step {
-        while let Some(place) = memchr(b'\n', &data[self.at..]) {
-            let place = self.at + place;
-            match data.get(place + 1) {
-                None => {
-                    self.at = place;
-                    return Step::Wait;
-                }
-                Some(b'{' | b'[') => {
-                    self.at = place;
-                    self.lose(data, why, sink);
-                    self.give_up(sink);
-                    return Step::On;
-                }
-                Some(_) => {}
-            }
-            match self.continues(&data[place + 1..]) {
-                None if more => {
-                    self.at = place;
-                    return Step::Wait;
-                }
-                Some(true) => {
-                    self.at = place;
-                    self.lose(data, why, sink);
-                    self.separated = true;
-                    return Step::On;
-                }
-                _ => self.at = place + 1,
-            }
-        }
-        self.at = data.len();
-        Step::Wait
-    }
-
-    /// Whether a line begins with the next element or the end of the array; `None` when more of it must be seen.
-    fn continues(&self, line: &[u8]) -> Option<bool> {
-        let indent = self.next_element();
-        if indent.is_empty() {
-            return Some(false);
-        }
-        let blanks = line.iter().zip(indent).take_while(|(byte, blank)| byte == blank).count();
-        Some(match line.get(blanks)? {
-            b'{' | b'[' => blanks == indent.len(),
-            b']' => blanks < indent.len(),
-            _ => false,
-        })
-    }
-
-    /// Takes what is held, up to the line feed at `at`, as damage.
-    fn lose(&mut self, data: &[u8], why: &'static str, sink: &mut Sink<'_>) {
-        let range = &data[self.start..self.at];
-        let reason = DamageReason::BadJson { detail: why };
-        match std::mem::replace(&mut self.hold, Hold::Nothing) {
-            Hold::Lost(mut loss) => {
-                loss.extend(range);
-                loss.set_reason(reason);
-                sink.lose(StreamSlot::MAIN, loss);
-            }
-            _ => sink.damage(StreamSlot::MAIN, self.offset + self.start as u64, range, reason),
-        }
-        sink.framing(1);
-        self.at += 1;
-        self.start = self.at;
-        self.line_begins = true;
-        self.blanks.get_or_insert_default().clear();
-        self.state = State::Ready;
-    }
-
-    /// Leaves the document.
-    fn give_up(&mut self, sink: &mut Sink<'_>) {
-        if self.opened && !self.path.is_empty() {
-            self.values.closed(sink);
-        }
-        self.path.clear();
-        self.keys.clear();
-        self.indent.clear();
-        self.state = State::Ready;
     }
 
     /// Lets go of what was looked at and is not held, or is too much to hold; but for a line feed at its end, which may
